@@ -1,0 +1,46 @@
+"""Time on the operator's side. The only module here that reads the machine's clock or sleeps."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a rollout measures time with: the machine's clock, or the sandbox's."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+    def sleep_until(self, when: datetime) -> None:
+        """Return once `now()` has reached `when` (aware); at once when it has passed."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep_until(self, when: datetime) -> None:
+        while (left := (when - self.now()).total_seconds()) > 0:
+            time.sleep(min(left, 1.0))
+
+
+class Stopwatch:
+    """Real elapsed seconds of the operator's own actions, whatever clock the target runs on."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+
+def sleep(clock: Clock, seconds: float) -> None:
+    """Sleep on `clock` for `seconds`."""
+    clock.sleep_until(clock.now() + timedelta(seconds=seconds))

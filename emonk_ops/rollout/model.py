@@ -1,0 +1,126 @@
+"""What a stage is made of. Everything here is frozen data; the runner alone makes it happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emonk_ops.toolbox import Toolbox
+
+Facts = Mapping[str, Any]  # JSON-able evidence
+
+
+class Verdict(StrEnum):
+    """How a check was answered. Only PASS holds by itself."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"  # not enough evidence: never a pass
+    ERROR = "ERROR"  # could not measure
+    ASK = "ASK"  # a person must say
+    WAITING = "WAITING"  # the evidence needs time that has not passed yet
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check measured: a verdict, one sentence, and the evidence it can be judged by again."""
+
+    verdict: Verdict
+    summary: str
+    facts: Facts = field(default_factory=dict)
+    hint: str = ""  # the next command or act
+    wait_until: datetime | None = None  # WAITING: when asking again makes sense
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """A person's recorded word on a check that no machine could answer."""
+
+    check_id: str
+    word: str
+    who: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a checklist. `measure=None` means only a person can answer (ASK)."""
+
+    id: str
+    sentence: str  # the guide's line, or ours
+    measure: Callable[[Toolbox], Finding] | None = None
+    advisory: bool = False  # printed and recorded, never blocks
+    per_run: bool = False  # its attestation is only valid for the run in which it was given
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A check with its finding and, where one was given, the attestation over it."""
+
+    check: Check
+    finding: Finding
+    attestation: Attestation | None = None
+    seconds: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        if self.finding.verdict is Verdict.PASS or self.check.advisory:
+            return True
+        may_attest = self.finding.verdict in (Verdict.ASK, Verdict.ERROR)
+        return may_attest and self.attestation is not None
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step did. `changed=False` says it was already so."""
+
+    changed: bool
+    summary: str
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One idempotent change: it checks, acts and reads back, and running it again is safe.
+
+    `preview` only reads and says what would change (its diff in `facts["diff"]`), or that it is
+    already so.
+    """
+
+    id: str
+    title: str
+    run: Callable[[Toolbox], StepResult]
+    preview: Callable[[Toolbox], StepResult] | None = None
+    budget_seconds: float | None = None  # printed against the time it took
+
+
+class Reversibility(StrEnum):
+    FULL = "full"
+    PARTIAL = "partial"
+    LOSSY = "lossy"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the rollout: gate -> checks -> plan -> apply -> verify -> acceptance -> recorded.
+
+    `capture` reads the whole tuple that a rollback needs (job, revision, traffic, env, driver)
+    before anything is changed; `inverse` computes the rollback's steps from it, purely.
+    """
+
+    number: int
+    name: str
+    title: str
+    needs: tuple[int, ...]  # stages that must have passed in this environment
+    checks: Callable[[Any], tuple[Check, ...]]  # settings -> checks
+    plan: Callable[[Any], tuple[Step, ...]]  # settings -> steps
+    verify: Callable[[Any], tuple[Check, ...]]  # failure rolls back
+    acceptance: Callable[[Any], tuple[Check, ...]]  # failure is reported; the operator decides
+    capture: Callable[[Toolbox], Facts] | None
+    inverse: Callable[[Any, Facts], tuple[Step, ...]] | None  # settings, captured -> steps
+    reversibility: Reversibility = Reversibility.FULL
