@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check measured: a verdict, one sentence, and the evidence it can be judged by again."""
+    """What a check measured: a verdict, one sentence, and evidence to judge it by again."""
 
     verdict: Verdict
     summary: str
