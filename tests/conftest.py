@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# What a developer's shell or a pipeline may have set, and a test must not see.
+FOREIGN_PREFIXES = ("EMONK_", "GOOGLE_", "CLOUDSDK_", "GITHUB_", "SCHEDULER_", "FIRESTORE_")
+FOREIGN_NAMES = (
+    "CI",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PY_COLORS",
+    "CLICOLOR_FORCE",
+    "K_SERVICE",
+    "K_REVISION",
+    "ENVIRONMENT",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+)
+EXPECTED_SKIPS = os.environ.get("EMONK_EXPECTED_SKIPS")
+# The wheel test and the real-cloud suite read these; nothing else may.
+KEPT = ("EMONK_REAL_PROJECT", "EMONK_CRASH_POINTS")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        foreign = name.startswith(FOREIGN_PREFIXES) or name in FOREIGN_NAMES
+        if foreign and name not in KEPT:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", "40")
+    monkeypatch.setenv("TERM", "dumb")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if EXPECTED_SKIPS is None or hasattr(session.config, "workerinput"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    assert reporter is not None
+    skipped = len(reporter.stats.get("skipped", []))
+    if skipped != int(EXPECTED_SKIPS) and exitstatus == 0:
+        reporter.write_line(
+            f"{skipped} tests were skipped, {EXPECTED_SKIPS} expected: see the reasons above",
+            red=True,
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
