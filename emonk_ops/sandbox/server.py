@@ -1,0 +1,170 @@
+"""One process, one event loop: all APIs of the sandbox on one gRPC and one HTTP port."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import random
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import grpc
+import httpx
+
+from emonk_ops.sandbox.clock import Mode, WorldClock
+from emonk_ops.sandbox.control import Control
+from emonk_ops.sandbox.endpoint import DirectoryLock, Endpoint, remove_endpoint, write_endpoint
+from emonk_ops.sandbox.http_server import HttpServer
+from emonk_ops.sandbox.oidc import Issuer
+from emonk_ops.sandbox.store import Store
+from emonk_ops.sandbox.world import Api, World
+
+API_FOLDERS = ("logging", "run", "scheduler")
+_HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
+
+
+class Sandbox:
+    """A Google Cloud in a directory; use as an async context manager.
+
+    `Sandbox(directory, clock="virtual")` starts where the directory's last one ended. `start` is
+    the first moment of a virtual clock on an empty directory (default: the machine's now).
+    Ports of 0 mean those of the last time, or free ones. With `populate` an empty directory gets
+    the world before the migration.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Mode = "virtual",
+        grpc_port: int = 0,
+        http_port: int = 0,
+        seed: int = 1,
+        start: datetime | None = None,
+        populate: bool = True,
+        apis: tuple[str, ...] = API_FOLDERS,
+    ) -> None:
+        self.directory = directory
+        self._mode: Mode = clock
+        self._ports = {"grpc": grpc_port, "http": http_port}
+        self._seed = seed
+        self._start = start
+        self._populate = populate
+        self._api_names = apis
+        self._lock = DirectoryLock(directory)
+        self._grpc: grpc.aio.Server | None = None
+        self._http: HttpServer | None = None
+        self.apis: dict[str, Api] = {}
+        self.world: World = cast("World", None)
+        self.endpoint: Endpoint = cast("Endpoint", None)
+
+    async def __aenter__(self) -> Sandbox:
+        self._lock.acquire()
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _open(self) -> None:
+        self.world = self._make_world()
+        control = Control(self.world, self.apis, self.populate)
+        self._http = HttpServer(control.handle, cancels_on_disconnect=True)
+        kept = json.loads(self.world.store.get("sandbox", "ports") or b"{}")
+        http_port = await self._listen_http(kept)
+        self.world.http_url = f"http://127.0.0.1:{http_port}"
+        for name in self._api_names:
+            routes = importlib.import_module(f"emonk_ops.sandbox.{name}.routes")
+            self.apis[name] = routes.register(self.world)
+        grpc_port = await self._listen_grpc(kept)
+        self.world.grpc_address = f"127.0.0.1:{grpc_port}"
+        ports = json.dumps({"grpc": grpc_port, "http": http_port})
+        self.world.store.put("sandbox", "ports", ports.encode())
+        for api in self.apis.values():
+            await api.start()
+        assert self._grpc is not None
+        await self._grpc.start()
+        if self.world.store.get("sandbox", "populated") is None:
+            await self.populate()
+        self.endpoint = Endpoint(
+            str(self.directory.resolve()),
+            os.getpid(),
+            self.world.grpc_address,
+            self.world.http_url,
+            self._mode,
+        )
+        write_endpoint(self.directory, self.endpoint)
+
+    def _make_world(self) -> World:
+        clock = WorldClock(self._mode, self.directory / "clock", start=self._start)
+        store = Store(self.directory / "state.sqlite")
+        logs = importlib.import_module("emonk_ops.sandbox.logging.store").LogStore(store, clock)
+        return World(
+            directory=self.directory,
+            clock=clock,
+            store=store,
+            logs=logs,
+            oidc=Issuer(),
+            rng=random.Random(self._seed),
+            http=httpx.AsyncClient(timeout=_HTTP_TIMEOUT, trust_env=False, limits=_limits()),
+        )
+
+    async def _listen_http(self, kept: dict[str, int]) -> int:
+        assert self._http is not None
+        if not self._ports["http"] and "http" in kept:
+            try:
+                return await self._http.listen(kept["http"])
+            except OSError:
+                pass  # somebody took the port of last time: any free one does
+        return await self._http.listen(self._ports["http"])
+
+    async def _listen_grpc(self, kept: dict[str, int]) -> int:
+        # Without so_reuseport=0 two sandboxes would share one port without an error.
+        self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        handlers: list[Any] = [one for api in self.apis.values() for one in api.handlers()]
+        self._grpc.add_generic_rpc_handlers(tuple(handlers))
+        if not self._ports["grpc"] and "grpc" in kept:
+            try:
+                return int(self._grpc.add_insecure_port(f"127.0.0.1:{kept['grpc']}"))
+            except RuntimeError:
+                pass  # as above
+        return int(self._grpc.add_insecure_port(f"127.0.0.1:{self._ports['grpc']}"))
+
+    async def populate(self) -> None:
+        """Make the world before the migration, once a directory (and after a reset)."""
+        self.world.store.put("sandbox", "populated", b"1")
+        if self._populate and "run" in self.apis:
+            module = importlib.import_module("emonk_ops.sandbox.before_migration")
+            await module.populate(self.world, self.apis["run"])
+
+    async def close(self) -> None:
+        """Stop everything that was started; safe on a sandbox that started halfway."""
+        remove_endpoint(self.directory)
+        if self._grpc is not None:
+            await self._grpc.stop(grace=0.2)
+        for api in reversed(list(self.apis.values())):
+            await api.stop()
+        if self._http is not None:
+            await self._http.close()
+        if self.world is not None:
+            await self.world.cancel_tasks()
+            await self.world.http.aclose()
+            self.world.clock.close()
+            self.world.store.close()
+        self._lock.release()
+
+
+def _limits() -> httpx.Limits:
+    return httpx.Limits(max_connections=None, max_keepalive_connections=64)
