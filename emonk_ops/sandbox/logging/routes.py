@@ -13,14 +13,41 @@ from emonk_ops.sandbox.logging.errors import Refusal
 from emonk_ops.sandbox.logging.handlers import LoggingMethods, methods_named
 from emonk_ops.sandbox.logging.store import LogStore
 from emonk_ops.sandbox.logging.tail import TailSessions
+from emonk_ops.sandbox.world import World
 
 SERVICE = "google.logging.v2.LoggingServiceV2"
 
 
-def logging_handlers(
+class LoggingApi:
+    """Cloud Logging of one world."""
+
+    def __init__(self, logs: LogStore, now: Callable[[], datetime]) -> None:
+        self._logs = logs
+        self._now = now
+
+    def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
+        return _handlers(self._logs, self._now)
+
+    async def start(self) -> None:
+        """Nothing runs beside: entries are stored as they are written."""
+
+    async def stop(self) -> None:
+        """Open tails end with the server."""
+
+    async def reset(self) -> None:
+        self._logs.clear()
+
+
+def register(world: World) -> LoggingApi:
+    """The API over the world's log store, which must be the one of this folder."""
+    if not isinstance(world.logs, LogStore):
+        raise TypeError(f"Cloud Logging needs sandbox.logging.store.LogStore, not {world.logs!r}")
+    return LoggingApi(world.logs, world.clock.now)
+
+
+def _handlers(
     logs: LogStore, now: Callable[[], datetime]
 ) -> list[grpc.GenericRpcHandler[Any, Any]]:
-    """The handlers of LoggingServiceV2 over a log store; `now` is the sandbox's clock."""
     methods = LoggingMethods(logs)
     routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: grpc.unary_unary_rpc_method_handler(

@@ -49,7 +49,8 @@ class Page:
 class LogStore:
     """The log entries of all projects of one sandbox.
 
-    `connection` belongs to the caller; `now` gives receive timestamps (aware UTC).
+    `connection` belongs to the caller and is in autocommit mode; `now` gives receive timestamps
+    (aware UTC).
     """
 
     def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
@@ -60,18 +61,22 @@ class LogStore:
         row = self._db.execute("SELECT coalesce(max(seq), 0) FROM log_entries").fetchone()
         self._numbered = int(row[0])
 
-    def write(self, entries: Iterable[Entry]) -> int:
-        """Store entries and tell the listeners; answers how many were new.
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Store entries at once and tell the listeners of the new ones.
 
         A missing timestamp and insertId are filled in, the receive timestamp always.
         The same log, timestamp and insertId again is not stored again.
         """
-        fresh = [entry for entry in map(self._completed, entries) if self._insert(entry)]
-        self._db.commit()
+        self._db.execute("BEGIN")
+        try:
+            fresh = [entry for entry in map(self._completed, entries) if self._insert(entry)]
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
         for listener in tuple(self._listeners):
             for entry in fresh:
                 listener.offer(entry)
-        return len(fresh)
 
     def _completed(self, entry: Entry) -> Any:
         raw = RAW_ENTRY()
@@ -193,13 +198,11 @@ class LogStore:
         done = self._db.execute(
             "DELETE FROM log_entries WHERE project = ? AND log_name = ?", (project_of(name), name)
         )
-        self._db.commit()
         return done.rowcount
 
     def clear(self) -> None:
         """Forget every entry."""
         self._db.execute("DELETE FROM log_entries")
-        self._db.commit()
 
 
 def project_of(name: str) -> str:

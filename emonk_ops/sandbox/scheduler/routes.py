@@ -1,0 +1,63 @@
+"""Puts Cloud Scheduler on the sandbox's gRPC server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from emonk_ops.sandbox.scheduler.dispatch import Dispatcher
+from emonk_ops.sandbox.scheduler.errors import Refusal
+from emonk_ops.sandbox.scheduler.handlers import METHODS, SchedulerMethods
+from emonk_ops.sandbox.scheduler.state import Jobs
+from emonk_ops.sandbox.world import World
+
+SERVICE = "google.cloud.scheduler.v1.CloudScheduler"
+
+
+class SchedulerApi:
+    """Cloud Scheduler of one world; `dispatcher` is there for the control plane."""
+
+    def __init__(self, world: World) -> None:
+        self._jobs = Jobs(world.store)
+        self.dispatcher = Dispatcher(world, self._jobs)
+        self._methods = SchedulerMethods(self._jobs, self.dispatcher, world.clock.now, world.rng)
+
+    def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
+        routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            name: grpc.unary_unary_rpc_method_handler(
+                _unary(getattr(self._methods, attribute)),
+                request_deserializer=request.FromString,
+                response_serializer=response.SerializeToString,
+            )
+            for name, attribute, request, response in METHODS
+        }
+        return [grpc.method_handlers_generic_handler(SERVICE, routes)]
+
+    async def start(self) -> None:
+        self.dispatcher.start()
+
+    async def stop(self) -> None:
+        await self.dispatcher.stop()
+
+    async def reset(self) -> None:
+        """Forget every job."""
+        await self.dispatcher.stop()
+        for job in list(self._jobs.under()):
+            self._jobs.delete(job.name)
+
+
+def register(world: World) -> SchedulerApi:
+    """The API of a world; call `start` inside its event loop."""
+    return SchedulerApi(world)
+
+
+def _unary(method: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            return await method(request)
+        except Refusal as refusal:
+            await context.abort(refusal.code, refusal.message)
+
+    return serve
