@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from google.cloud.logging_v2.types import LogEntry
 
-from emonk_ops.sandbox.clock import WorldClock
 from emonk_ops.sandbox.logging.entry_fields import RAW_ENTRY, nanoseconds
 from emonk_ops.sandbox.logging.filter_bounds import (
     EARLIEST,
@@ -22,7 +23,6 @@ from emonk_ops.sandbox.logging.filter_bounds import (
 from emonk_ops.sandbox.logging.filter_match import compile_filter
 from emonk_ops.sandbox.logging.filter_parser import parse_filter
 from emonk_ops.sandbox.logging.subscription import Subscription
-from emonk_ops.sandbox.store import Store
 
 Entry: TypeAlias = Any  # a LogEntry of google.cloud.logging_v2, or its raw message
 Cursor: TypeAlias = tuple[int, str, str]  # timestamp (ns), insertId, log name
@@ -49,12 +49,13 @@ class Page:
 class LogStore:
     """The log entries of all projects of one sandbox.
 
-    It has a table of its own in the world's database; receive timestamps are the world's.
+    `connection` is the world's, in autocommit mode, and gets a table of its own; `now` gives
+    receive timestamps (aware UTC).
     """
 
-    def __init__(self, store: Store, clock: WorldClock) -> None:
-        self._db = store.connection
-        self._now = clock.now
+    def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
+        self._db = connection
+        self._now = now
         self._listeners: set[Subscription] = set()
         self._db.executescript(_SCHEMA)
         row = self._db.execute("SELECT coalesce(max(seq), 0) FROM log_entries").fetchone()

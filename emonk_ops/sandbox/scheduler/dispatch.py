@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,16 @@ from emonk_ops.sandbox.world import World
 
 DEFAULT_OFFSET_SECONDS = (0.02, 0.3)
 MAX_OFFSET_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a raw Job: its slot, and the time its request was due after the offset."""
+
+    job: Any
+    slot: datetime
+    scheduled: datetime
+    forced: bool
 
 
 class Dispatcher:
@@ -72,8 +83,8 @@ class Dispatcher:
 
     def run_now(self, name: str) -> None:
         """Dispatch a job at once, although it may be running already."""
-        job = self._jobs.get(name)
-        self._execute(job, self._world.clock.now(), forced=True)
+        now = self._world.clock.now()
+        self._execute(Run(self._jobs.get(name), now, now, forced=True))
 
     async def _follow(self, name: str) -> None:
         clock = self._world.clock
@@ -84,9 +95,10 @@ class Dispatcher:
             when = slot + dispatch_offset(slot, name, self._seed, self._offset)
             self._jobs.note_schedule(name, when)
             await clock.sleep_until(when)
-            execution = self._execute(self._jobs.get(name), slot, forced=False)
+            execution = self._execute(Run(self._jobs.get(name), slot, when, forced=False))
             self._scheduled[name] = execution
             await asyncio.wait({execution})
+            self._scheduled.pop(name, None)
             after = max(slot, clock.now())
         self._jobs.note_schedule(name, None)
 
@@ -100,33 +112,32 @@ class Dispatcher:
         slot = self._next_slot(name, after)
         return slot and slot + dispatch_offset(slot, name, self._seed, self._offset)
 
-    def _execute(self, job: Any, slot: datetime, *, forced: bool) -> asyncio.Task[None]:
-        name = job.name
-        task = self._world.spawn(self._execution(job, slot, forced), f"execution of {name}")
+    def _execute(self, run: Run) -> asyncio.Task[None]:
+        task = self._world.spawn(self._execution(run), f"execution of {run.job.name}")
         self._executions.add(task)
         task.add_done_callback(self._executions.discard)
         return task
 
-    async def _execution(self, job: Any, slot: datetime, forced: bool) -> None:
-        """One execution: an attempt, and its retries. The job is as it was when it began."""
-        clock = self._world.clock
+    async def _execution(self, run: Run) -> None:
+        """An attempt, and its retries. The job is as it was when the execution began."""
+        clock, job = self._world.clock, run.job
         began = clock.now()
         retries = 0
-        while not (await self._one_attempt(job, slot)).succeeded:
+        while not (await self._one_attempt(run)).succeeded:
             if not may_retry(job.retry_config, retries, clock.now() - began):
                 return
             await clock.sleep_until(clock.now() + backoff_before(job.retry_config, retries))
             retries += 1
             current = self._jobs.find(job.name)
-            if current is None or not (forced or is_enabled(current)):
+            if current is None or not (run.forced or is_enabled(current)):
                 return
 
-    async def _one_attempt(self, job: Any, slot: datetime) -> Outcome:
-        world = self._world
+    async def _one_attempt(self, run: Run) -> Outcome:
+        world, job = self._world, run.job
         with world.clock.busy(f"scheduler {job.name}") as hold:
             self._jobs.note_attempt(job.name, world.clock.now())
-            world.logs.write([started_entry(job, slot, world.clock.now())])
-            outcome = await self._attempts.attempt(job, slot, hold)
+            world.logs.write([started_entry(job, run.scheduled, world.clock.now())])
+            outcome = await self._attempts.attempt(job, run.slot, hold)
             self._jobs.note_outcome(job.name, outcome)
             world.logs.write([finished_entry(job, outcome, world.clock.now())])
             return outcome

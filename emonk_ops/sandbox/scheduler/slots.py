@@ -45,7 +45,7 @@ def zone_named(zone: str) -> ZoneInfo:
     """The zone, UTC for none; raises Refusal for an unknown one."""
     try:
         return ZoneInfo(zone or DEFAULT_ZONE)
-    except (ValueError, OSError) as exc:
+    except (KeyError, ValueError, OSError) as exc:
         raise bad_schedule() from exc
 
 
