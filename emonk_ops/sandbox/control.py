@@ -7,20 +7,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from emonk_ops.sandbox.control_requests import Action, Refusal, fields_of
 from emonk_ops.sandbox.http_server import Request, Response, json_response
 from emonk_ops.sandbox.world import Api, World
 
-Action = Callable[[Request], Awaitable[Response]]
 CERTIFICATES_MAX_AGE = 3_600
-
-
-class Refusal(Exception):
-    """A control request that makes no sense: HTTP status, sentence, next step."""
-
-    def __init__(self, status: int, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.hint = hint
 
 
 class Control:
@@ -42,6 +33,10 @@ class Control:
             ("POST", "/sandbox/seed"): self._seed,
             ("POST", "/sandbox/reset"): self._reset,
         }
+
+    def add(self, actions: dict[tuple[str, str], Action]) -> None:
+        """Take in the control actions that an API brings for its own things."""
+        self._actions.update(actions)
 
     async def handle(self, request: Request) -> Response:
         action = self._actions.get((request.method, request.path))
@@ -87,7 +82,7 @@ class Control:
         return json_response(self._clock_state())
 
     async def _wait(self, request: Request) -> Response:
-        until = _moment(_fields(request, "until")["until"])
+        until = _moment(fields_of(request, "until")["until"])
         await self._world.clock.wait_until(until)
         return json_response(self._clock_state())
 
@@ -99,18 +94,18 @@ class Control:
                 "a real clock cannot be advanced",
                 "start the sandbox with: emonk-ops sandbox up --clock virtual",
             )
-        seconds = _fields(request, "seconds")["seconds"]
+        seconds = fields_of(request, "seconds")["seconds"]
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
             raise Refusal(400, f"seconds must be a number of at least 0, got {seconds!r}")
         await clock.wait_until(clock.now() + timedelta(seconds=seconds))
         return json_response(self._clock_state())
 
     async def _token(self, request: Request) -> Response:
-        fields = _fields(request, "email", "audience")
+        fields = fields_of(request, "email", "audience")
         return json_response({"token": self._world.oidc.token(fields["email"], fields["audience"])})
 
     async def _seed(self, request: Request) -> Response:
-        self._world.rng.seed(_fields(request, "seed")["seed"])
+        self._world.rng.seed(fields_of(request, "seed")["seed"])
         return json_response({"ok": True})
 
     async def _reset(self, _request: Request) -> Response:
@@ -118,23 +113,11 @@ class Control:
         for api in reversed(list(self._apis.values())):
             await api.reset()
         self._world.store.clear()
-        self._world.logs.clear()
         for name, value in kept.items():
             if value is not None:
                 self._world.store.put("sandbox", name, value)
         await self._populate()
         return await self._status(_request)
-
-
-def _fields(request: Request, *names: str) -> dict[str, Any]:
-    try:
-        content = request.json()
-    except ValueError as problem:
-        raise Refusal(400, f"the body is not JSON: {problem}") from None
-    missing = [name for name in names if not isinstance(content, dict) or name not in content]
-    if missing:
-        raise Refusal(400, f"the body lacks {', '.join(missing)}", f"expected: {', '.join(names)}")
-    return dict(content)
 
 
 def _moment(text: object) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 # google.logging.v2 LogEntry as the plain protobuf message (`types.LogEntry.pb(...)`), whose class
@@ -13,13 +13,9 @@ LogEntryMessage = Any
 class LogStore(Protocol):
     """Implemented by the Logging API's own folder."""
 
-    def write(self, entries: Sequence[LogEntryMessage]) -> None:
-        """Keep the entries at once, without awaiting. Each has its `log_name`
-        (`projects/P/logs/...`) and `resource`; a missing `insert_id` or `timestamp` is given,
-        `receive_timestamp` is the world's now. Subscribers of a tail see them in this order.
+    def write(self, entries: Iterable[LogEntryMessage]) -> int:
+        """Keep the entries at once, without awaiting; answers how many were new. Each has its
+        `log_name` (`projects/P/logs/...`) and `resource`; a missing `insert_id` or `timestamp` is
+        given, `receive_timestamp` is the world's now. A tail sees them in this order.
         """
-        ...
-
-    def clear(self) -> None:
-        """Forget every entry (`sandbox reset`)."""
         ...

@@ -110,7 +110,8 @@ class Sandbox:
     def _make_world(self) -> World:
         clock = WorldClock(self._mode, self.directory / "clock", start=self._start)
         store = Store(self.directory / "state.sqlite")
-        logs = importlib.import_module("emonk_ops.sandbox.logging.store").LogStore(store, clock)
+        logging_store = importlib.import_module("emonk_ops.sandbox.logging.store")
+        logs = logging_store.LogStore(store.connection, clock.now)
         return World(
             directory=self.directory,
             clock=clock,
