@@ -111,6 +111,11 @@ class LogStore:
         """Entries written while the answer is entered as a context manager."""
         return Subscription(self._listeners)
 
+    @property
+    def listeners(self) -> int:
+        """How many subscriptions are open."""
+        return len(self._listeners)
+
     def query(
         self, projects: Sequence[str], query: str = "", *, descending: bool = False, limit: int
     ) -> list[Any]:
