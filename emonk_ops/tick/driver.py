@@ -1,0 +1,190 @@
+"""Who drives: which path of which revision may claim jobs, decided by the record in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from emonk_ops.tick import logs
+from emonk_ops.tick.clock import Clock
+from emonk_ops.tick.errors import DriverConflict, TickError
+from emonk_ops.tick.logs import Log
+from emonk_ops.tick.storage import DriverRecord, JobStorage
+
+LONGEST_TRUST_SECONDS = 1.0
+
+
+class Path(StrEnum):
+    """The two ways in which a tick comes about."""
+
+    LOOP = "loop"
+    CRON = "cron"
+
+
+ADMITS: dict[str, frozenset[Path]] = {
+    "legacy": frozenset({Path.LOOP}),
+    "cloud": frozenset({Path.CRON}),
+    "shadow": frozenset({Path.LOOP, Path.CRON}),
+    "nobody": frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """This revision, and what its environment makes of it where the store names no driver."""
+
+    revision: str = "local"
+    loop: bool = False
+    shadow: bool = False
+    standby_seconds: float = 0.0
+
+    @property
+    def own_driver(self) -> str:
+        """What this revision is when nobody ever managed it."""
+        if self.shadow:
+            return "shadow"
+        return "legacy" if self.loop else "cloud"
+
+
+class Driver:
+    """The record as last read, and the only place that changes it."""
+
+    def __init__(self, storage: JobStorage, clock: Clock, log: Log, seat: Seat) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._log = log
+        self.seat = seat
+        self._record: DriverRecord | None = None
+        self._read_at: float | None = None
+        self._claims_itself_at = 0.0
+        self.on_activation: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def record(self) -> DriverRecord | None:
+        """The record as last read; None where nobody ever said."""
+        return self._record
+
+    @property
+    def role(self) -> str:
+        """driving, standby or quiesced."""
+        if self._record is None:
+            return "standby"
+        if self._record.driver == "nobody":
+            return "quiesced"
+        return "driving" if self._record.revision == self.seat.revision else "standby"
+
+    async def begin(self) -> None:
+        """Read the record at start; drive by the environment at once, or after the standby."""
+        await self.read()
+        self.put_off()
+        if self._record is None:
+            if self.seat.standby_seconds <= 0:
+                await self._drive_by_itself()
+            else:
+                self._clock.start(self._await_standby(), name="driver-standby")
+        elif self.role == "driving":
+            await self._activated()
+
+    def put_off(self) -> None:
+        """Begin the standby anew: somebody is managing this revision."""
+        self._claims_itself_at = self._clock.monotonic() + self.seat.standby_seconds
+
+    async def read(self) -> DriverRecord | None:
+        """The record of the store, asked anew."""
+        begun = self._clock.monotonic()
+        record = await self._storage.driver()
+        self._note(record)
+        self._read_at = begun
+        return record
+
+    async def may_claim(self, path: Path) -> bool:
+        """Whether a tick on `path` may claim now; the record is at most a second old."""
+        age = None if self._read_at is None else self._clock.monotonic() - self._read_at
+        if age is None or age >= LONGEST_TRUST_SECONDS:
+            await self.read()
+        return self.admits(path)
+
+    def admits(self, path: Path) -> bool:
+        """Whether the record as last read lets `path` of this revision claim."""
+        record = self._record
+        if record is None or record.revision != self.seat.revision:
+            return False
+        return path in ADMITS[record.driver]
+
+    async def activate(self, driver: str, expected_epoch: int) -> DriverRecord:
+        """Make this revision drive as `driver` from the next epoch on.
+
+        Raises DriverConflict when the epoch has moved, TickError when this revision cannot.
+        """
+        if driver not in ADMITS:
+            raise TickError(
+                f"'{driver}' is no driver.", hint=f"One of {', '.join(ADMITS)}.", code="bad_driver"
+            )
+        if Path.LOOP in ADMITS[driver] and not (self.seat.loop or self.seat.shadow):
+            raise TickError(
+                f"driver '{driver}' needs the legacy loop, which does not run in this revision.",
+                hint="Deploy with SCHEDULER_LEGACY_LOOP=true, or activate 'cloud'.",
+                code="no_legacy_loop",
+            )
+        record = DriverRecord(driver, expected_epoch + 1, self.seat.revision)
+        if not await self._storage.set_driver(record, expected_epoch):
+            raise await self._conflict(expected_epoch)
+        await self._changed(record)
+        return record
+
+    async def quiesce(self) -> tuple[str | None, DriverRecord]:
+        """Nobody drives from the next epoch on; again is safe. Returns who drove, and the record."""
+        for _ in range(5):
+            held = await self.read()
+            if held is not None and held.driver == "nobody":
+                return held.driver, held
+            epoch = 0 if held is None else held.epoch
+            record = DriverRecord("nobody", epoch + 1, self.seat.revision)
+            if await self._storage.set_driver(record, epoch):
+                await self._changed(record)
+                return None if held is None else held.driver, record
+        raise await self._conflict(epoch)
+
+    async def _await_standby(self) -> None:
+        while (left := self._claims_itself_at - self._clock.monotonic()) > 0:
+            await self._clock.sleep_until(self._clock.now() + timedelta(seconds=left))
+        if await self.read() is None:
+            await self._drive_by_itself()
+
+    async def _drive_by_itself(self) -> None:
+        record = DriverRecord(self.seat.own_driver, 1, self.seat.revision)
+        if await self._storage.set_driver(record, 0):
+            await self._changed(record)
+        else:
+            await self.read()
+
+    async def _changed(self, record: DriverRecord) -> None:
+        self._note(record)
+        self._read_at = self._clock.monotonic()
+        if self.role == "driving":
+            await self._activated()
+
+    async def _activated(self) -> None:
+        if self.on_activation is not None:
+            await self.on_activation()
+
+    def _note(self, record: DriverRecord | None) -> None:
+        if record != self._record:
+            self._record = record
+            self._log.info(
+                logs.DRIVER_CHANGED,
+                driver=None if record is None else record.driver,
+                epoch=0 if record is None else record.epoch,
+                driver_revision=None if record is None else record.revision,
+                role=self.role,
+            )
+
+    async def _conflict(self, expected: int) -> DriverConflict:
+        held = await self.read()
+        epoch = 0 if held is None else held.epoch
+        return DriverConflict(
+            f"the driver's epoch is {epoch}, not {expected}: somebody else changed the driver.",
+            hint="Read /admin/driver and decide anew.",
+        )

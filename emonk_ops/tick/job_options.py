@@ -1,0 +1,60 @@
+"""What may be said of a new job besides its type, schedule and payload."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from emonk_ops.tick.errors import InvalidJob
+from emonk_ops.tick.jobs import LONGEST_ID, MISFIRE_POLICIES
+
+OPTIONS = (
+    "max_attempts",
+    "backoff_seconds",
+    "timeout_seconds",
+    "misfire",
+    "grace_seconds",
+    "declared",
+)
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+
+
+def check_options(
+    job_id: str, job_type: str, payload: Mapping[str, Any] | None, options: Mapping[str, Any]
+) -> None:
+    """Raise InvalidJob naming the field that is wrong."""
+    if not _ID.fullmatch(job_id) or len(job_id) > LONGEST_ID:
+        raise InvalidJob(
+            f"'{job_id}' cannot be a job id.",
+            hint=f"Letters, digits and . _ : - are allowed, {LONGEST_ID} characters at most.",
+        )
+    if not job_type:
+        raise InvalidJob(f"job '{job_id}' has no type.")
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise InvalidJob(
+            f"job '{job_id}': unknown option {', '.join(unknown)}.",
+            hint=f"There are {', '.join(OPTIONS[:-1])}.",
+        )
+    if options.get("misfire", "run_once") not in MISFIRE_POLICIES:
+        raise InvalidJob(
+            f"job '{job_id}': misfire={options['misfire']!r} is no policy.",
+            hint=f"One of {', '.join(MISFIRE_POLICIES)}.",
+        )
+    _check_numbers(job_id, options)
+    try:
+        json.dumps(payload or {}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidJob(f"job '{job_id}': its payload is not JSON: {error}.") from error
+
+
+def _check_numbers(job_id: str, options: Mapping[str, Any]) -> None:
+    least = {"max_attempts": 1, "backoff_seconds": 0, "timeout_seconds": 0.001, "grace_seconds": 0}
+    for name, minimum in least.items():
+        value = options.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < minimum:
+            raise InvalidJob(f"job '{job_id}': {name}={value!r} must be at least {minimum}.")

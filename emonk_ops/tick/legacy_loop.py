@@ -1,0 +1,53 @@
+"""The in-process cron loop, as it was before Cloud Scheduler. Stage 5 removes this module."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from emonk_ops.tick import cron, logs
+from emonk_ops.tick.driver import Path
+from emonk_ops.tick.errors import StorageError
+
+if TYPE_CHECKING:
+    from emonk_ops.tick.scheduler import CronScheduler
+
+
+class LegacyLoop:
+    """`start()`, `_check_and_execute_jobs()` and `running`, mixed into CronScheduler."""
+
+    cadence: str
+    _loop: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the loop runs."""
+        return self._loop is not None and not self._loop.done()
+
+    async def start(self: CronScheduler) -> None:
+        """Begin the loop; it runs until `stop_loop`. A second call changes nothing."""
+        if not self.running:
+            self._loop = self.engine.clock.start(self._run_loop(), name="legacy-loop")
+            self.engine.log.info(logs.LOOP_STARTED, cadence=self.cadence)
+
+    async def stop_loop(self: CronScheduler) -> None:
+        """End the loop; a tick that runs is left to end."""
+        if self._loop is not None and not self._loop.done():
+            self._loop.cancel()
+            await asyncio.wait([self._loop])
+            self.engine.log.info(logs.LOOP_STOPPED)
+
+    async def _run_loop(self: CronScheduler) -> None:
+        clock = self.engine.clock
+        while True:
+            await clock.sleep_until(cron.next_slot(self.cadence, "UTC", clock.now()))
+            await self._check_and_execute_jobs()
+
+    async def _check_and_execute_jobs(self: CronScheduler) -> None:
+        """One tick of the loop; whatever goes wrong in it, the loop goes on."""
+        try:
+            await self.run_tick(Path.LOOP)
+        except StorageError as error:
+            self.engine.log.error(logs.STORAGE_FAILED, code=error.code, error=str(error))
+        except Exception as error:
+            self.engine.log.error(logs.TICK_FAILED, error, path=Path.LOOP.value)

@@ -1,0 +1,96 @@
+"""Log lines: one JSON object each, with the special fields of Cloud Logging.
+
+A message is a constant, its data are fields. Every line is flushed before the call returns, so
+that nobody who waits for the service can be ahead of what it said.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from emonk_ops.tick.clock import Clock
+from emonk_ops.tick.instants import to_text
+
+STORAGE_READY = "Scheduler storage initialized"
+AGENT_CREATED = "Agent Core created"
+TICK_RUNNING = "Running scheduler tick"
+TICK_COMPLETED = "Scheduler tick completed"
+TICK_FAILED = "Scheduler tick failed"
+TICK_NOT_EXECUTED = "Scheduler tick not executed"
+EXECUTING_JOB = "Executing job {id}"
+JOB_SUCCEEDED = "Job succeeded"
+JOB_FAILED = "Job failed"
+JOB_DEAD = "Job dead"
+JOB_RELEASED = "Job released"
+JOB_RESCUED = "Job rescued"
+JOB_SKIPPED = "Job slots skipped"
+JOB_COALESCED = "Job slots coalesced"
+JOB_UNRESOLVED = "Job type unknown"
+STALE_COMPLETION = "Stale completion dropped"
+STORAGE_FAILED = "Scheduler storage error"
+DRIVER_CHANGED = "Scheduler driver changed"
+LOOP_STARTED = "Legacy scheduler loop started"
+LOOP_STOPPED = "Legacy scheduler loop stopped"
+CANARY_EFFECT = "Canary effect"
+SHUTTING_DOWN = "Service shutting down"
+SHUT_DOWN = "Service stopped"
+
+
+def write_line(line: str) -> None:
+    """To standard output, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class Log:
+    """Writes entries by `write`, timed by `clock`, each with the `constant` fields."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        write: Callable[[str], None] = write_line,
+        constant: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._write = write
+        self._constant = dict(constant or {})
+
+    def bind(self, **constant: Any) -> Log:
+        """A log whose entries carry these fields too."""
+        return Log(self._clock, self._write, {**self._constant, **constant})
+
+    def info(self, message: str, **fields: Any) -> None:
+        self._entry("INFO", message, fields)
+
+    def notice(self, message: str, **fields: Any) -> None:
+        self._entry("NOTICE", message, fields)
+
+    def warning(self, message: str, **fields: Any) -> None:
+        self._entry("WARNING", message, fields)
+
+    def error(self, message: str, error: BaseException | None = None, **fields: Any) -> None:
+        """`error` adds its type and, for one that was not foreseen, its stack trace."""
+        if error is not None:
+            fields.setdefault("error_type", type(error).__name__)
+            fields.setdefault("error", str(error))
+            fields.setdefault("stack_trace", "".join(traceback.format_exception(error)))
+        self._entry("ERROR", message, fields)
+
+    def _entry(self, severity: str, message: str, fields: Mapping[str, Any]) -> None:
+        entry = {
+            "severity": severity,
+            "message": message,
+            "time": to_text(self._clock.now()),
+            **self._constant,
+            **fields,
+        }
+        self._write(json.dumps(entry, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> str:
+    return to_text(value) if isinstance(value, datetime) else str(value)

@@ -1,0 +1,151 @@
+"""The handlers of one tick: started, timed out, cancelled, and what each run ended as."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from emonk_ops.tick import logs, settlement
+from emonk_ops.tick.completion import Ending
+from emonk_ops.tick.driver import Path
+from emonk_ops.tick.engine import Engine, Held, context_of
+from emonk_ops.tick.handlers import Handler, HandlerContext
+from emonk_ops.tick.jobs import Job
+from emonk_ops.tick.meter import StorageMeter
+from emonk_ops.tick.tally import Tally
+
+STUCK_SECONDS = 5.0
+
+
+class Running:
+    """Handlers under way, each with its time limit; one alarm serves them all."""
+
+    def __init__(self, engine: Engine, meter: StorageMeter, tally: Tally, path: Path) -> None:
+        self._engine = engine
+        self._meter = meter
+        self._tally = tally
+        self._path = path
+        self._held: dict[asyncio.Task[Any], Held] = {}
+        self._alarm: tuple[float, asyncio.Task[None]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def start(self, held: Held, timeout: float) -> None:
+        """Run the handler of a job just claimed, for at most `timeout` seconds."""
+        clock, job = self._engine.clock, held.job
+        deadline = clock.now() + timedelta(seconds=timeout)
+        context = context_of(held, self._engine, self._meter, deadline)
+        context.log.info(logs.EXECUTING_JOB.format(id=job.id), path=self._path.value)
+        held.started = True
+        held.cancel_at = clock.monotonic() + timeout
+        self._tally.handler_began(clock.monotonic(), job.slot, self._meter.now())
+        handler = self._engine.registry.get(job.type)
+        task = clock.start(_call(handler, context), name=f"job {job.id}")
+        held.task = task
+        self._held[task] = held
+
+    def waiting(self) -> list[asyncio.Task[Any]]:
+        """What to wait for: every handler and the next time limit."""
+        if not self._held:
+            return []
+        return [*self._held, self._next_alarm()]
+
+    def harvest(self) -> list[Ending]:
+        """How those that are done ended; those over their limit are cancelled."""
+        endings = []
+        for task in [task for task in self._held if task.done()]:
+            held = self._held.pop(task)
+            self._tally.handler_ended(self._engine.clock.monotonic())
+            endings.append(self._ending(held, task))
+        now = self._engine.clock.monotonic()
+        for task, held in list(self._held.items()):
+            if held.cancel_at <= now:
+                self._overdue(task, held)
+        return endings
+
+    def cancel(self) -> None:
+        """Cancel every handler, for the service is going down."""
+        for task, held in self._held.items():
+            held.shutting_down = True
+            task.cancel()
+
+    def close(self) -> None:
+        """Put the alarm off."""
+        if self._alarm is not None:
+            self._alarm[1].cancel()
+
+    def _next_alarm(self) -> asyncio.Task[None]:
+        when = min(held.cancel_at for held in self._held.values())
+        if self._alarm is not None:
+            at, task = self._alarm
+            if at == when and not task.done():
+                return task
+            task.cancel()
+        clock = self._engine.clock
+        wake = clock.now() + timedelta(seconds=max(0.0, when - clock.monotonic()))
+        task = clock.start(clock.sleep_until(wake), name="handler-timeout")
+        self._alarm = (when, task)
+        return task
+
+    def _overdue(self, task: asyncio.Task[Any], held: Held) -> None:
+        if not held.timed_out:
+            held.timed_out = True
+            held.cancel_at += STUCK_SECONDS
+            task.cancel()
+            return
+        # It ignores its cancellation: nobody can say what it does, so the lease has to expire.
+        del self._held[task]
+        self._tally.handler_ended(self._engine.clock.monotonic())
+        self._tally.add("jobs_failed")
+        self._tally.errors["HandlerStuck"] += 1
+        self._engine.log.error(logs.JOB_FAILED, job_id=held.job.id, error_type="HandlerStuck")
+
+    def _ending(self, held: Held, task: asyncio.Task[Any]) -> Ending:
+        if task.cancelled():
+            if held.timed_out:
+                return self._failure(held, "HandlerTimeout", "the handler took too long", None)
+            return release_of(held, "shutdown" if held.shutting_down else "cancelled")
+        error = task.exception()
+        if error is not None:
+            return self._failure(held, type(error).__name__, str(error), error)
+        result = task.result()
+
+        def settle(job: Job, now: datetime) -> Job:
+            return settlement.after_success(job, now, result)
+
+        return Ending(held, "succeeded", settle)
+
+    def _failure(self, held: Held, kind: str, said: str, error: BaseException | None) -> Ending:
+        self._tally.errors[kind] += 1
+        jitter = self._engine.rng.random()
+        reason = f"{kind}: {said}"
+        self._engine.log.error(
+            logs.JOB_FAILED,
+            error,
+            job_id=held.job.id,
+            job_type=held.job.type,
+            fence=held.job.fence,
+            attempt=held.job.attempt,
+            reason=reason,
+        )
+
+        def settle(job: Job, now: datetime) -> Job:
+            return settlement.after_failure(job, now, reason, jitter)
+
+        return Ending(held, "failed", settle, reason)
+
+
+def release_of(held: Held, reason: str) -> Ending:
+    """Give the job back unfinished, or not even started."""
+
+    def settle(job: Job, now: datetime) -> Job:
+        return settlement.after_release(job, now, reason, started=held.started)
+
+    return Ending(held, "released", settle, reason)
+
+
+async def _call(handler: Handler, context: HandlerContext) -> Mapping[str, Any] | None:
+    return await handler(context)

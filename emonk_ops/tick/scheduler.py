@@ -1,0 +1,264 @@
+"""CronScheduler: ticks over stored jobs, and the changes people make to those jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from emonk_ops.tick import logs, settlement
+from emonk_ops.tick.clock import Clock, SystemClock
+from emonk_ops.tick.driver import Driver, Path, Seat
+from emonk_ops.tick.engine import TRIES, Engine, Limits
+from emonk_ops.tick.errors import InvalidJob, JobConflict, JobNotFound, StorageError
+from emonk_ops.tick.handlers import REGISTRY, DeclaredJob, HandlerRegistry
+from emonk_ops.tick.instants import aware
+from emonk_ops.tick.job_options import check_options
+from emonk_ops.tick.jobs import Job, JobState
+from emonk_ops.tick.legacy_loop import LegacyLoop
+from emonk_ops.tick.logs import Log
+from emonk_ops.tick.rounds import TickRun
+from emonk_ops.tick.schedules import Schedule
+from emonk_ops.tick.storage import JobStorage, Stored, Verdict, Write
+from emonk_ops.tick.ticks import TickReport
+
+
+class CronScheduler(LegacyLoop):
+    """Runs what is due in `storage` whenever it is ticked. Clock, log and chance are handed in."""
+
+    def __init__(
+        self,
+        storage: JobStorage,
+        *,
+        clock: Clock | None = None,
+        log: Log | None = None,
+        registry: HandlerRegistry = REGISTRY,
+        limits: Limits | None = None,
+        seat: Seat | None = None,
+        cadence: str = "* * * * *",
+        rng: random.Random | None = None,
+        instance: str = "local",
+    ) -> None:
+        clock = clock or SystemClock()
+        log = log or Log(clock)
+        self.cadence = cadence
+        self.engine = Engine(
+            storage=storage,
+            clock=clock,
+            log=log,
+            registry=registry,
+            driver=Driver(storage, clock, log, seat or Seat()),
+            limits=limits or Limits(),
+            rng=rng or random.Random(secrets.randbits(64)),
+            instance=instance,
+        )
+        self.engine.driver.on_activation = self.ensure_declared
+        self._runs: dict[asyncio.Task[TickReport], TickRun] = {}
+        self._cold = True
+        self._stopped = False
+
+    @property
+    def running_handlers(self) -> int:
+        """How many handlers run in this instance now."""
+        return sum(run.running for run in self._runs.values())
+
+    async def run_tick(self, path: Path = Path.CRON) -> TickReport:
+        """Run what is due and report it; executes nothing when `path` does not drive.
+
+        Storage errors are in the report (`poll_failed`), never raised.
+        """
+        tick_id = secrets.token_hex(6)
+        refusal = await self._refusal(path)
+        if refusal is not None:
+            report = replace(refusal, tick_id=tick_id, path=path.value)
+            # A loop that has to be quiet says so once, when the driver changes.
+            if path is Path.CRON or report.poll_failed:
+                self.engine.log.info(logs.TICK_NOT_EXECUTED, **report.to_dict())
+            return report
+        self.engine.log.info(logs.TICK_RUNNING, tick_id=tick_id, path=path.value)
+        run = TickRun(self.engine, path, tick_id)
+        task = self.engine.clock.start(run.run(), name=f"tick {tick_id}")
+        self._runs[task] = run
+        task.add_done_callback(lambda done: self._runs.pop(done, None))
+        await self.engine.clock.wait({task})
+        report = replace(task.result(), cold_start=self._cold)
+        self._cold = False
+        message = logs.TICK_FAILED if report.poll_failed else logs.TICK_COMPLETED
+        say = self.engine.log.error if report.poll_failed else self.engine.log.info
+        say(message, **report.to_dict())
+        return report
+
+    def stop(self) -> None:
+        """Claim no more, in this tick or another."""
+        self._stopped = True
+        for run in self._runs.values():
+            run.stop()
+
+    def cancel_running(self) -> None:
+        """Cancel the running handlers; those that acknowledge it give their lease back."""
+        for run in list(self._runs.values()):
+            run.cancel()
+
+    async def drained(self, seconds: float | None = None) -> bool:
+        """Wait until no tick runs, for at most `seconds`; say whether that was reached."""
+        clock = self.engine.clock
+        if not self._runs:
+            return True
+        timer = None
+        if seconds is not None:
+            until = clock.now() + timedelta(seconds=seconds)
+            timer = clock.start(clock.sleep_until(until), name="drain")
+        while self._runs and (timer is None or not timer.done()):
+            tasks: set[asyncio.Task[Any]] = set(self._runs)
+            await clock.wait(tasks if timer is None else {*tasks, timer})
+            await asyncio.sleep(0)
+        if timer is not None:
+            timer.cancel()
+        return not self._runs
+
+    def stop_current(self) -> None:
+        """End the claiming of the ticks that run; later ticks ask the driver anew."""
+        for run in self._runs.values():
+            run.stop()
+
+    async def schedule_job(
+        self,
+        *,
+        job_type: str,
+        schedule_at: datetime | None = None,
+        payload: Mapping[str, Any] | None = None,
+        schedule: Schedule | None = None,
+        job_id: str | None = None,
+        **options: Any,
+    ) -> Job:
+        """Store a job for one instant (`schedule_at`, aware) or for a `schedule`.
+
+        Raises NaiveTime showing the aware form, InvalidJob, JobConflict if the id is taken.
+        """
+        if (schedule_at is None) == (schedule is None):
+            raise InvalidJob("exactly one of schedule_at and schedule is needed.")
+        if schedule is None and schedule_at is not None:
+            schedule = Schedule.once(aware(schedule_at, "schedule_at"))
+        if schedule is None:
+            raise InvalidJob("a schedule is needed.")
+        job = self._new_job(job_id or secrets.token_hex(10), job_type, schedule, payload, options)
+        (outcome,) = await self.engine.storage.write([Write(job, None)])
+        if outcome.verdict is Verdict.CONFLICT:
+            raise JobConflict(f"a job '{job.id}' exists already.", hint="Choose another id.")
+        return job
+
+    async def job(self, job_id: str) -> Job:
+        """The job. Raises JobNotFound."""
+        return (await self._stored(job_id)).job
+
+    async def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Apply `change` by compare-and-set. Raises JobNotFound, JobConflict, StorageError."""
+        for _ in range(TRIES):
+            stored = await self._stored(job_id)
+            changed = change(stored.job)
+            (outcome,) = await self.engine.storage.write([Write(changed, stored.version)])
+            if outcome.verdict is Verdict.OK:
+                return changed
+        raise JobConflict(f"job '{job_id}' keeps changing.", hint="Try again.")
+
+    async def cancel(self, job_id: str) -> Job:
+        """No slot of the job runs any more. Raises JobNotFound."""
+        return await self.change(job_id, settlement.cancelled)
+
+    async def pause(self, job_id: str) -> Job:
+        """Nothing of the job runs until it is resumed. Raises JobNotFound."""
+        return await self.change(job_id, settlement.paused)
+
+    async def resume(self, job_id: str) -> Job:
+        """The job is due again at its slot. Raises JobNotFound."""
+        return await self.change(job_id, settlement.resumed)
+
+    async def ensure_declared(self) -> None:
+        """Create the declared jobs that do not exist; others keep their state, not their wording.
+
+        A job whose schedule was changed in its declaration begins anew at the next slot.
+        """
+        declared = list(self.engine.registry.declared)
+        known = await self.engine.storage.get([one.id for one in declared])
+        writes = []
+        for one, stored in zip(declared, known, strict=True):
+            write = self._declaration(one, stored)
+            if write is not None:
+                writes.append(write)
+        if writes:
+            await self.engine.storage.write(writes)
+
+    def _declaration(self, one: DeclaredJob, stored: Stored | None) -> Write | None:
+        options = {**one.options, "declared": True}
+        fresh = self._new_job(one.id, one.type, one.schedule, one.payload, options)
+        if stored is None:
+            return Write(fresh, None)
+        old = stored.job
+        if not old.declared or old.lease is not None or old.state is JobState.CANCELLED:
+            return None
+        new = replace(
+            old,
+            type=one.type,
+            payload=fresh.payload,
+            schedule=one.schedule,
+            **one.options,
+        )
+        if old.schedule != one.schedule:
+            due_at = None if old.paused else fresh.due_at
+            new = replace(new, slot=fresh.slot, due_at=due_at, attempt=0, effects={})
+        return None if new == old else Write(new, stored.version)
+
+    def _new_job(
+        self,
+        job_id: str,
+        job_type: str,
+        schedule: Schedule,
+        payload: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+    ) -> Job:
+        now = self.engine.clock.now()
+        check_options(job_id, job_type, payload, options)
+        slot = schedule.first(now)
+        return Job(
+            id=job_id,
+            type=job_type,
+            schedule=schedule,
+            payload=dict(payload or {}),
+            state=JobState.SCHEDULED,
+            slot=slot,
+            due_at=slot,
+            created_at=now,
+            **options,
+        )
+
+    async def _stored(self, job_id: str) -> Stored:
+        found: Sequence[Stored | None] = await self.engine.storage.get([job_id])
+        if found[0] is None:
+            raise JobNotFound(f"no job '{job_id}'.", hint="GET /admin/jobs lists them.")
+        return found[0]
+
+    async def _refusal(self, path: Path) -> TickReport | None:
+        driver = self.engine.driver
+        if self._stopped:
+            return self._refused("the service is shutting down")
+        try:
+            if await driver.may_claim(path):
+                return None
+        except StorageError as error:
+            errors = {error.code: {"count": 1, "transient": error.transient}}
+            report = self._refused(f"the driver could not be read: {error}")
+            return replace(report, poll_failed=True, storage_errors=errors)
+        return self._refused("not the driver")
+
+    def _refused(self, reason: str) -> TickReport:
+        record = self.engine.driver.record
+        return TickReport(
+            executed=False,
+            reason=reason,
+            driver=None if record is None else record.driver,
+            epoch=0 if record is None else record.epoch,
+        )

@@ -1,0 +1,161 @@
+"""The service as a whole: settings, storage, scheduler and agent, begun and ended together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from importlib import metadata
+
+from emonk_ops.tick import logs
+from emonk_ops.tick.agent_core import AgentCore
+from emonk_ops.tick.auth import TokenVerifier
+from emonk_ops.tick.clock import Clock, SystemClock
+from emonk_ops.tick.driver import Seat
+from emonk_ops.tick.engine import Limits
+from emonk_ops.tick.errors import StorageError
+from emonk_ops.tick.handlers import HandlerRegistry, load_handlers
+from emonk_ops.tick.logs import Log
+from emonk_ops.tick.scheduler import CronScheduler
+from emonk_ops.tick.settings import TickSettings, read_settings
+from emonk_ops.tick.settings_check import MARGIN_SECONDS, warnings_of
+from emonk_ops.tick.stock_handlers import STOCK
+from emonk_ops.tick.storage import JobStorage
+
+CANCEL_AFTER_SECONDS = 6.0
+
+
+class TickService:
+    """What the routes serve. Build it, run it inside `lifespan`, mount `routes(service)`."""
+
+    def __init__(
+        self,
+        settings: TickSettings,
+        *,
+        clock: Clock | None = None,
+        storage: JobStorage | None = None,
+        registry: HandlerRegistry | None = None,
+        write: Callable[[str], None] = logs.write_line,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.instance = secrets.token_hex(6)
+        self.log = Log(
+            self.clock, write, {"revision": settings.revision, "instance": self.instance}
+        )
+        self.storage = storage or storage_of(settings, self.clock)
+        self.storage_error = ""
+        self.verifier = TokenVerifier(settings.certs_url)
+        chosen = HandlerRegistry()
+        chosen.include(STOCK)
+        chosen.include(load_handlers(settings.handlers) if registry is None else registry)
+        self.scheduler = CronScheduler(
+            self.storage,
+            clock=self.clock,
+            log=self.log,
+            registry=chosen,
+            limits=limits_of(settings),
+            seat=seat_of(settings),
+            cadence=settings.cadence,
+            instance=f"{settings.revision}/{self.instance}",
+        )
+        self._opened = False
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, *, clock: Clock | None = None
+    ) -> TickService:
+        """The service that the environment describes. Raises SettingsError, UnknownHandler."""
+        return cls(read_settings(environment), clock=clock)
+
+    @property
+    def version(self) -> str:
+        """The installed version; "0" where only the source is there."""
+        try:
+            return metadata.version("emonk-ops")
+        except metadata.PackageNotFoundError:
+            return "0"
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
+        """Begin as a counted activity, and end it all, leases given back, on the way out."""
+        await self.clock.start(self.begin(), name="start-up")
+        try:
+            yield
+        finally:
+            await self.end()
+
+    async def begin(self) -> None:
+        """Open the storage, take the seat, start the loop. Broken storage is for /health to say."""
+        for warning in warnings_of(self.settings):
+            self.log.warning("Unsafe setting", problem=warning)
+        agent = AgentCore(self.scheduler)
+        await self.open_storage()
+        if self.settings.legacy_loop or self.settings.shadow:
+            await agent.start_scheduler()
+
+    async def open_storage(self) -> bool:
+        """Open the storage and read the driver; again after a failure. Says whether it is open."""
+        if self._opened:
+            return True
+        try:
+            await self.storage.open()
+            self.log.info(logs.STORAGE_READY, storage=self.storage.kind)
+            await self.scheduler.engine.driver.begin()
+        except StorageError as error:
+            self.storage_error = str(error)
+            self.log.error(logs.STORAGE_FAILED, code=error.code, error=str(error))
+            return False
+        self._opened = True
+        self.storage_error = ""
+        return True
+
+    def going_down(self) -> None:
+        """SIGTERM: claim no more; handlers are cancelled when most of the grace is over."""
+        self.log.notice(logs.SHUTTING_DOWN, running=self.scheduler.running_handlers)
+        self.scheduler.stop()
+        # The grace of the platform is real time, whatever clock the jobs live on.
+        asyncio.get_running_loop().call_later(CANCEL_AFTER_SECONDS, self.scheduler.cancel_running)
+
+    async def end(self) -> None:
+        """Stop the loop, cancel what still runs, record what came of it, close the storage."""
+        self.scheduler.stop()
+        await self.scheduler.stop_loop()
+        self.scheduler.cancel_running()
+        await self.clock.start(self.scheduler.drained(2.0), name="drain")
+        await self.storage.close()
+        self.log.notice(logs.SHUT_DOWN, running=self.scheduler.running_handlers)
+
+
+def storage_of(settings: TickSettings, clock: Clock) -> JobStorage:
+    """The storage that the settings name."""
+    if settings.storage == "memory":
+        from emonk_ops.tick.storage.memory import MemoryStorage
+
+        return MemoryStorage(clock)
+    from emonk_ops.tick.storage.json_file import JsonFileStorage
+
+    return JsonFileStorage(settings.json_path, clock)
+
+
+def limits_of(settings: TickSettings) -> Limits:
+    """The limits of ticks that the settings name."""
+    return Limits(
+        lease_seconds=settings.lease_seconds,
+        handler_timeout_seconds=settings.handler_timeout_seconds,
+        tick_budget_seconds=settings.tick_budget_seconds,
+        margin_seconds=MARGIN_SECONDS,
+        concurrency=settings.concurrency,
+    )
+
+
+def seat_of(settings: TickSettings) -> Seat:
+    """What this revision is, by its environment."""
+    return Seat(
+        revision=settings.revision,
+        loop=settings.legacy_loop,
+        shadow=settings.shadow,
+        standby_seconds=settings.standby_seconds,
+    )

@@ -1,0 +1,102 @@
+"""What makes settings unsafe: clashing times, open doors, storage that cannot serve."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from emonk_ops.tick.settings import STORAGE_KINDS, TickSettings
+
+MARGIN_SECONDS = 15.0
+
+
+def problems_of(settings: TickSettings) -> list[str]:
+    """Why the service must not start; each names the variables and numbers that clash."""
+    return [*_storage(settings), *_timing(settings), *_doors(settings)]
+
+
+def warnings_of(settings: TickSettings) -> list[str]:
+    """What the service may start with, but somebody should know."""
+    found = []
+    if settings.storage == "json" and settings.service:
+        found.append(
+            f"SCHEDULER_STORAGE=json on Cloud Run ({settings.service}): the job file lives and "
+            "dies with its instance, and a second instance has jobs of its own. Keep "
+            "max-instances at 1, and move to firestore."
+        )
+    if settings.storage == "memory" and not settings.local:
+        found.append("SCHEDULER_STORAGE=memory: every job is lost when the service stops.")
+    return found
+
+
+def _storage(settings: TickSettings) -> Iterator[str]:
+    if settings.storage not in STORAGE_KINDS:
+        yield (f"SCHEDULER_STORAGE={settings.storage}: expected one of {', '.join(STORAGE_KINDS)}")
+    if settings.storage == "firestore":
+        yield (
+            "SCHEDULER_STORAGE=firestore: this version has no Firestore storage yet; "
+            "use SCHEDULER_STORAGE=json with max-instances 1"
+        )
+    if settings.port > 65535:
+        yield f"PORT={settings.port}: a port is at most 65535"
+    if settings.concurrency < 1:
+        yield "SCHEDULER_CONCURRENCY=0: at least one handler has to run"
+
+
+def _timing(settings: TickSettings) -> Iterator[str]:
+    handler, lease = settings.handler_timeout_seconds, settings.lease_seconds
+    if handler <= 0:
+        yield "SCHEDULER_HANDLER_TIMEOUT_SECONDS=0: a handler needs time"
+    if handler + MARGIN_SECONDS >= lease:
+        yield (
+            f"SCHEDULER_HANDLER_TIMEOUT_SECONDS={handler:g} and {MARGIN_SECONDS:g} s of margin "
+            f"reach SCHEDULER_LEASE_SECONDS={lease:g}: a handler could outlive its lease and run "
+            f"twice; set the lease above {handler + MARGIN_SECONDS:g}"
+        )
+    longest = settings.tick_budget_seconds + handler + MARGIN_SECONDS
+    for name, limit in (
+        ("SCHEDULER_ATTEMPT_DEADLINE_SECONDS", settings.attempt_deadline_seconds),
+        ("SCHEDULER_REQUEST_TIMEOUT_SECONDS", settings.request_timeout_seconds),
+    ):
+        if longest >= limit:
+            yield (
+                f"SCHEDULER_TICK_BUDGET_SECONDS={settings.tick_budget_seconds:g}, "
+                f"SCHEDULER_HANDLER_TIMEOUT_SECONDS={handler:g} and {MARGIN_SECONDS:g} s of "
+                f"margin make a tick of up to {longest:g} s, and {name}={limit:g} would cut it "
+                "off; lower the first two or raise the limit"
+            )
+
+
+def _doors(settings: TickSettings) -> Iterator[str]:
+    if not settings.local:
+        for name, value in (
+            ("TICK_AUDIENCE", settings.tick_audience),
+            ("TICK_INVOKER", settings.tick_invoker),
+        ):
+            if not value:
+                yield (
+                    f"{name} is not set: /cron/tick could not tell who calls; set it, or "
+                    "ENVIRONMENT=local on a developer's machine"
+                )
+    if bool(settings.tick_audience) != bool(settings.tick_invoker) and settings.local:
+        yield "TICK_AUDIENCE and TICK_INVOKER belong together: set both or neither"
+    if settings.admin_users and not settings.tick_audience:
+        yield "ADMIN_USERS is set without TICK_AUDIENCE, which its tokens must name"
+    if settings.certs_url and not is_loopback(urlsplit(settings.certs_url).hostname):
+        yield (
+            f"OIDC_CERTS_URL={settings.certs_url}: only an address on loopback is accepted; "
+            "leave it unset to use Google's certificates"
+        )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether `host` is an address of this machine; names other than localhost are not."""
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
