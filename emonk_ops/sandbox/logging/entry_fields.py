@@ -148,7 +148,7 @@ def _free_field(name: str, rest: tuple[str, ...], parents: _Getter) -> Field:
         found: list[Any] = []
         for parent in parents(entry):
             if parent.HasField(name):
-                found.extend(_below(json_of(getattr(parent, name)), rest))
+                found.extend(_found_in(getattr(parent, name), rest))
         return found
 
     return _always_free(values)
@@ -156,6 +156,35 @@ def _free_field(name: str, rest: tuple[str, ...], parents: _Getter) -> Field:
 
 def _always_free(values: _Getter) -> Field:
     return Field(Shape.FREE, values, lambda entry: any(v not in ({}, []) for v in values(entry)))
+
+
+def _found_in(payload: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    if payload.DESCRIPTOR.full_name == _ANY:
+        yield from _below(json_of(payload), path)
+    else:
+        yield from _in_struct(payload, path)
+
+
+def _in_struct(struct: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """As `_below`, on the message itself: only what the path leads to becomes JSON."""
+    fields = struct.fields
+    if not path:
+        yield json_of(struct)
+    elif path[0] in fields:
+        yield from _in_value(fields[path[0]], path[1:])
+    elif len(path) > 1 and (joined := ".".join(path)) in fields:
+        yield from _in_value(fields[joined], ())
+
+
+def _in_value(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    kind = value.WhichOneof("kind")
+    if kind == "list_value":
+        for item in value.list_value.values:
+            yield from _in_value(item, path)
+    elif kind == "struct_value":
+        yield from _in_struct(value.struct_value, path)
+    elif not path:
+        yield None if kind in (None, "null_value") else getattr(value, kind)
 
 
 def _below(value: Any, path: tuple[str, ...]) -> Iterator[Any]:

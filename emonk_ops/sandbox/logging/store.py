@@ -168,8 +168,11 @@ class LogStore:
     def _batch(
         self, projects: Sequence[str], bounds: Bounds, descending: bool, after: Cursor | None
     ) -> list[tuple[Cursor, Any]]:
+        since, until = _clamped(bounds.since), _clamped(bounds.until)
+        if after is not None:  # so that the index starts where the last batch ended
+            since, until = (since, after[0]) if descending else (after[0], until)
         where = [f"project IN ({','.join('?' * len(projects))})", "at BETWEEN ? AND ?"]
-        values: list[object] = [*projects, _clamped(bounds.since), _clamped(bounds.until)]
+        values: list[object] = [*projects, since, until]
         if bounds.severity:
             where.append("severity >= ?")
             values.append(bounds.severity)
