@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
@@ -69,8 +70,14 @@ def _serve(clock: Clock | None) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _server(config, service)
+    # uvicorn raises the signal again once it has ended everything: that is a good end.
+    signal.signal(signal.SIGTERM, _leave)
     server.run()
     return 0 if server.started else 1
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _server(config: uvicorn.Config, service: TickService) -> uvicorn.Server:

@@ -121,7 +121,7 @@ class TokenVerifier:
         if key_id not in certs:
             raise Unauthorized("the token is signed with an unknown key.")
         try:
-            claims: Mapping[str, Any] = jwt.decode(
+            claims: Mapping[str, Any] = jwt.decode(  # type: ignore[no-untyped-call]
                 token,
                 certs={key_id: certs[key_id]},
                 audience=audience,
@@ -145,7 +145,7 @@ def _header(token: str) -> Mapping[str, Any]:
     from google.auth import exceptions, jwt
 
     try:
-        header: Mapping[str, Any] = jwt.decode_header(token)
+        header: Mapping[str, Any] = jwt.decode_header(token)  # type: ignore[no-untyped-call]
     except (ValueError, exceptions.GoogleAuthError) as error:
         raise Unauthorized("the bearer token is no signed token.") from error
     return header
@@ -156,7 +156,7 @@ def _peek(token: str) -> Mapping[str, Any]:
     from google.auth import exceptions, jwt
 
     try:
-        claims: Mapping[str, Any] = jwt.decode(token, verify=False)
+        claims: Mapping[str, Any] = jwt.decode(token, verify=False)  # type: ignore[no-untyped-call]
     except (ValueError, exceptions.GoogleAuthError) as error:
         raise Unauthorized("the bearer token is no signed token.") from error
     return claims

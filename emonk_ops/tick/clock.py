@@ -54,7 +54,10 @@ class SystemClock:
 
     async def sleep_until(self, when: datetime) -> None:
         # Short naps follow a wall clock that is stepped.
-        while (left := (when - self.now()).total_seconds()) > 0:
+        while True:
+            left = (when - self.now()).total_seconds()
+            if left <= 0:
+                return
             await asyncio.sleep(min(left, LONGEST_NAP_SECONDS))
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from emonk_ops.tick import logs
 from emonk_ops.tick.engine import TRIES, Engine, Held
@@ -150,7 +151,7 @@ def _was_applied(ending: Ending, outcome: Outcome, stored: Stored) -> bool:
     return any(run.fence == held.fence and run.slot == held.slot for run in job.recent)
 
 
-def _entry(job: Job) -> dict[str, object]:
+def _entry(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.id,
         "job_type": job.type,

@@ -135,7 +135,7 @@ class Driver:
         return record
 
     async def quiesce(self) -> tuple[str | None, DriverRecord]:
-        """Nobody drives from the next epoch on; again is safe. Returns who drove, and the record."""
+        """Nobody drives from the next epoch on; again is safe. Who drove, and the record."""
         for _ in range(5):
             held = await self.read()
             if held is not None and held.driver == "nobody":

@@ -83,7 +83,7 @@ class HandlerRegistry:
         self,
         job_id: str,
         *,
-        type: str,
+        type: str,  # noqa: A002 - the word of the job's own description
         schedule: Mapping[str, Any],
         payload: Mapping[str, Any] | None = None,
         **options: Any,

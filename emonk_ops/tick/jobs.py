@@ -179,7 +179,7 @@ class Job:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Job:
+    def from_dict(cls, data: Any) -> Job:
         """Read the JSON form. Raises InvalidJob naming the job and what is wrong."""
         try:
             return _read(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from emonk_ops.tick import cron, logs
@@ -10,40 +11,46 @@ from emonk_ops.tick.driver import Path
 from emonk_ops.tick.errors import StorageError
 
 if TYPE_CHECKING:
-    from emonk_ops.tick.scheduler import CronScheduler
+    from emonk_ops.tick.engine import Engine
+    from emonk_ops.tick.ticks import TickReport
 
 
-class LegacyLoop:
+class LegacyLoop(ABC):
     """`start()`, `_check_and_execute_jobs()` and `running`, mixed into CronScheduler."""
 
     cadence: str
+    engine: Engine
     _loop: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def run_tick(self, path: Path) -> TickReport:
+        """One tick on `path`."""
 
     @property
     def running(self) -> bool:
         """Whether the loop runs."""
         return self._loop is not None and not self._loop.done()
 
-    async def start(self: CronScheduler) -> None:
+    async def start(self) -> None:
         """Begin the loop; it runs until `stop_loop`. A second call changes nothing."""
         if not self.running:
             self._loop = self.engine.clock.start(self._run_loop(), name="legacy-loop")
             self.engine.log.info(logs.LOOP_STARTED, cadence=self.cadence)
 
-    async def stop_loop(self: CronScheduler) -> None:
+    async def stop_loop(self) -> None:
         """End the loop; a tick that runs is left to end."""
         if self._loop is not None and not self._loop.done():
             self._loop.cancel()
             await asyncio.wait([self._loop])
             self.engine.log.info(logs.LOOP_STOPPED)
 
-    async def _run_loop(self: CronScheduler) -> None:
+    async def _run_loop(self) -> None:
         clock = self.engine.clock
         while True:
             await clock.sleep_until(cron.next_slot(self.cadence, "UTC", clock.now()))
             await self._check_and_execute_jobs()
 
-    async def _check_and_execute_jobs(self: CronScheduler) -> None:
+    async def _check_and_execute_jobs(self) -> None:
         """One tick of the loop; whatever goes wrong in it, the loop goes on."""
         try:
             await self.run_tick(Path.LOOP)

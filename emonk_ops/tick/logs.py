@@ -73,12 +73,12 @@ class Log:
     def warning(self, message: str, **fields: Any) -> None:
         self._entry("WARNING", message, fields)
 
-    def error(self, message: str, error: BaseException | None = None, **fields: Any) -> None:
-        """`error` adds its type and, for one that was not foreseen, its stack trace."""
-        if error is not None:
-            fields.setdefault("error_type", type(error).__name__)
-            fields.setdefault("error", str(error))
-            fields.setdefault("stack_trace", "".join(traceback.format_exception(error)))
+    def error(self, message: str, exception: BaseException | None = None, /, **fields: Any) -> None:
+        """`exception` adds its type and, for one that was not foreseen, its stack trace."""
+        if exception is not None:
+            fields.setdefault("error_type", type(exception).__name__)
+            fields.setdefault("error", str(exception))
+            fields.setdefault("stack_trace", "".join(traceback.format_exception(exception)))
         self._entry("ERROR", message, fields)
 
     def _entry(self, severity: str, message: str, fields: Mapping[str, Any]) -> None:

@@ -43,6 +43,7 @@ class TickRun:
         self._after: DueAfter | None = None
         self._drained = False
         self._stopped = False
+        self._gave_up = False
         self._running = Running(engine, self._meter, self._tally, path)
 
     @property
@@ -81,7 +82,8 @@ class TickRun:
     async def _fill(self) -> None:
         while (free := self._engine.limits.concurrency - len(self._running)) > 0:
             if not await self._may_go_on():
-                self._tally.more_due = bool(self._buffer) or not self._drained
+                more = bool(self._buffer) or not self._drained or self._completions.due_again
+                self._tally.more_due = more
                 self._buffer.clear()
                 return
             if not self._buffer and not await self._poll():
@@ -90,7 +92,7 @@ class TickRun:
 
     async def _may_go_on(self) -> bool:
         spent = self._engine.clock.monotonic() - self._opened
-        if self._stopped or spent >= self._engine.limits.tick_budget_seconds:
+        if self._stopped or self._gave_up or spent >= self._engine.limits.tick_budget_seconds:
             return False
         try:
             return await self._engine.driver.may_claim(self._path)
@@ -157,6 +159,14 @@ class TickRun:
         writes = [self._write_of(stored, found, until) for stored, found in chosen]
         outcomes = await self._meter.write(writes)
         taken = await self._taken(writes, outcomes)
+        codes = {outcome.code for outcome in outcomes if outcome.verdict is Verdict.UNCLEAR}
+        if codes and not any(taken):
+            # Reads work and writes do not: further rounds would only fail again.
+            self._gave_up = True
+            self._engine.log.error(
+                logs.STORAGE_FAILED, what="nothing could be claimed", code=", ".join(codes)
+            )
+            return
         for (_, found), write, version in zip(chosen, writes, taken, strict=True):
             if version is None:
                 self._tally.add("lost_race")

@@ -103,22 +103,21 @@ class CronScheduler(LegacyLoop):
         for run in list(self._runs.values()):
             run.cancel()
 
-    async def drained(self, seconds: float | None = None) -> bool:
-        """Wait until no tick runs, for at most `seconds`; say whether that was reached."""
+    async def drained(self, seconds: float) -> bool:
+        """Wait until no tick runs, for at most `seconds` of the clock; say whether none does."""
         clock = self.engine.clock
-        if not self._runs:
-            return True
-        timer = None
-        if seconds is not None:
-            until = clock.now() + timedelta(seconds=seconds)
-            timer = clock.start(clock.sleep_until(until), name="drain")
-        while self._runs and (timer is None or not timer.done()):
-            tasks: set[asyncio.Task[Any]] = set(self._runs)
-            await clock.wait(tasks if timer is None else {*tasks, timer})
-            await asyncio.sleep(0)
-        if timer is not None:
-            timer.cancel()
-        return not self._runs
+        until = clock.now() + timedelta(seconds=seconds)
+        timer = clock.start(clock.sleep_until(until), name="drain")
+        while (running := _not_done(self._runs)) and not timer.done():
+            await clock.wait({*running, timer})
+        timer.cancel()
+        return not running
+
+    async def ended(self, real_seconds: float) -> bool:
+        """As `drained`, but by real time: what a shutdown has is no matter of the jobs' clock."""
+        if running := _not_done(self._runs):
+            await asyncio.wait(running, timeout=real_seconds)
+        return not _not_done(self._runs)
 
     def stop_current(self) -> None:
         """End the claiming of the ticks that run; later ticks ask the driver anew."""
@@ -145,7 +144,9 @@ class CronScheduler(LegacyLoop):
             schedule = Schedule.once(aware(schedule_at, "schedule_at"))
         if schedule is None:
             raise InvalidJob("a schedule is needed.")
-        job = self._new_job(job_id or secrets.token_hex(10), job_type, schedule, payload, options)
+        now = await self.engine.storage.clock()
+        job_id = job_id or secrets.token_hex(10)
+        job = _new_job(job_id, job_type, schedule, payload, options, now)
         (outcome,) = await self.engine.storage.write([Write(job, None)])
         if outcome.verdict is Verdict.CONFLICT:
             raise JobConflict(f"a job '{job.id}' exists already.", hint="Choose another id.")
@@ -184,56 +185,14 @@ class CronScheduler(LegacyLoop):
         """
         declared = list(self.engine.registry.declared)
         known = await self.engine.storage.get([one.id for one in declared])
+        now = await self.engine.storage.clock()
         writes = []
         for one, stored in zip(declared, known, strict=True):
-            write = self._declaration(one, stored)
+            write = _declaration(one, stored, now)
             if write is not None:
                 writes.append(write)
         if writes:
             await self.engine.storage.write(writes)
-
-    def _declaration(self, one: DeclaredJob, stored: Stored | None) -> Write | None:
-        options = {**one.options, "declared": True}
-        fresh = self._new_job(one.id, one.type, one.schedule, one.payload, options)
-        if stored is None:
-            return Write(fresh, None)
-        old = stored.job
-        if not old.declared or old.lease is not None or old.state is JobState.CANCELLED:
-            return None
-        new = replace(
-            old,
-            type=one.type,
-            payload=fresh.payload,
-            schedule=one.schedule,
-            **one.options,
-        )
-        if old.schedule != one.schedule:
-            due_at = None if old.paused else fresh.due_at
-            new = replace(new, slot=fresh.slot, due_at=due_at, attempt=0, effects={})
-        return None if new == old else Write(new, stored.version)
-
-    def _new_job(
-        self,
-        job_id: str,
-        job_type: str,
-        schedule: Schedule,
-        payload: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-    ) -> Job:
-        now = self.engine.clock.now()
-        check_options(job_id, job_type, payload, options)
-        slot = schedule.first(now)
-        return Job(
-            id=job_id,
-            type=job_type,
-            schedule=schedule,
-            payload=dict(payload or {}),
-            state=JobState.SCHEDULED,
-            slot=slot,
-            due_at=slot,
-            created_at=now,
-            **options,
-        )
 
     async def _stored(self, job_id: str) -> Stored:
         found: Sequence[Stored | None] = await self.engine.storage.get([job_id])
@@ -262,3 +221,52 @@ class CronScheduler(LegacyLoop):
             driver=None if record is None else record.driver,
             epoch=0 if record is None else record.epoch,
         )
+
+
+def _not_done(runs: Mapping[asyncio.Task[TickReport], TickRun]) -> set[asyncio.Task[Any]]:
+    return {task for task in runs if not task.done()}
+
+
+def _new_job(
+    job_id: str,
+    job_type: str,
+    schedule: Schedule,
+    payload: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+    now: datetime,
+) -> Job:
+    check_options(job_id, job_type, payload, options)
+    slot = schedule.first(now)
+    return Job(
+        id=job_id,
+        type=job_type,
+        schedule=schedule,
+        payload=dict(payload or {}),
+        state=JobState.SCHEDULED,
+        slot=slot,
+        due_at=slot,
+        created_at=now,
+        **options,
+    )
+
+
+def _declaration(one: DeclaredJob, stored: Stored | None, now: datetime) -> Write | None:
+    options = {**one.options, "declared": True}
+    fresh = _new_job(one.id, one.type, one.schedule, one.payload, options, now)
+    if stored is None:
+        return Write(fresh, None)
+    old = stored.job
+    if not old.declared or old.lease is not None or old.state is JobState.CANCELLED:
+        return None
+    new = replace(old, type=one.type, payload=fresh.payload, schedule=one.schedule, **one.options)
+    if old.schedule != one.schedule:
+        due_at = None if old.paused else fresh.due_at
+        new = replace(
+            new,
+            state=old.state if old.paused else fresh.state,
+            slot=fresh.slot,
+            due_at=due_at,
+            attempt=0,
+            effects={},
+        )
+    return None if new == old else Write(new, stored.version)

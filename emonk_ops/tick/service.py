@@ -12,7 +12,7 @@ from importlib import metadata
 from emonk_ops.tick import logs
 from emonk_ops.tick.agent_core import AgentCore
 from emonk_ops.tick.auth import TokenVerifier
-from emonk_ops.tick.clock import Clock, SystemClock
+from emonk_ops.tick.clock import Clock, SystemClock, real_seconds
 from emonk_ops.tick.driver import Seat
 from emonk_ops.tick.engine import Limits
 from emonk_ops.tick.errors import StorageError
@@ -25,6 +25,7 @@ from emonk_ops.tick.stock_handlers import STOCK
 from emonk_ops.tick.storage import JobStorage
 
 CANCEL_AFTER_SECONDS = 6.0
+RECORDING_SECONDS = 1.5
 
 
 class TickService:
@@ -62,6 +63,8 @@ class TickService:
             instance=f"{settings.revision}/{self.instance}",
         )
         self._opened = False
+        self._opening = asyncio.Lock()
+        self._grace_until = 0.0
 
     @classmethod
     def from_environment(
@@ -98,8 +101,10 @@ class TickService:
 
     async def open_storage(self) -> bool:
         """Open the storage and read the driver; again after a failure. Says whether it is open."""
-        if self._opened:
-            return True
+        async with self._opening:
+            return self._opened or await self._open()
+
+    async def _open(self) -> bool:
         try:
             await self.storage.open()
             self.log.info(logs.STORAGE_READY, storage=self.storage.kind)
@@ -117,14 +122,16 @@ class TickService:
         self.log.notice(logs.SHUTTING_DOWN, running=self.scheduler.running_handlers)
         self.scheduler.stop()
         # The grace of the platform is real time, whatever clock the jobs live on.
+        self._grace_until = real_seconds() + CANCEL_AFTER_SECONDS
         asyncio.get_running_loop().call_later(CANCEL_AFTER_SECONDS, self.scheduler.cancel_running)
 
     async def end(self) -> None:
-        """Stop the loop, cancel what still runs, record what came of it, close the storage."""
+        """Stop the loop, cancel what outlasts the grace, record what came of it, close."""
         self.scheduler.stop()
         await self.scheduler.stop_loop()
+        await self.scheduler.ended(max(0.0, self._grace_until - real_seconds()))
         self.scheduler.cancel_running()
-        await self.clock.start(self.scheduler.drained(2.0), name="drain")
+        await self.scheduler.ended(RECORDING_SECONDS)
         await self.storage.close()
         self.log.notice(logs.SHUT_DOWN, running=self.scheduler.running_handlers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from emonk_ops.tick.driver import Driver
 from emonk_ops.tick.meter import StorageMeter
@@ -45,8 +46,9 @@ class Tally:
         """The report, as things stand."""
         duration = monotonic - self._opened
         record = driver.record
+        counters: dict[str, Any] = {name: self.counts[name] for name in COUNTERS}
         return TickReport(
-            **{name: self.counts[name] for name in COUNTERS},
+            **counters,
             lag_seconds=round(self.lag_seconds, 3),
             duration_ms=round(duration * 1000, 3),
             overhead_ms=round((duration - self._handled_seconds) * 1000, 3),

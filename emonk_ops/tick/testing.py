@@ -67,9 +67,10 @@ class ManualClock:
 
     async def settle(self) -> None:
         """Return once every activity sleeps, waits or is done."""
-        await asyncio.sleep(0)
-        while self._busy:
+        while True:
             await asyncio.sleep(0)
+            if not self._busy:
+                return
 
     @contextmanager
     def _idle_until(self, *futures: asyncio.Future[Any]) -> Iterator[None]:

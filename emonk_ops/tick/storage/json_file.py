@@ -43,6 +43,7 @@ class JsonFileStorage:
         self._clock = clock
         self._state = StoreState()
         self._broken: StorageError | None = None
+        self._slack = SLACK_RECORDS
 
     @property
     def dropped_records(self) -> int:
@@ -50,6 +51,8 @@ class JsonFileStorage:
         return self._log.dropped
 
     async def open(self) -> None:
+        self._log.close()
+        self._state = StoreState()
         try:
             self._log.open()
         except OSError as error:
@@ -163,6 +166,8 @@ class JsonFileStorage:
                 self._state.put(Job.from_dict(record["job"]), int(record["v"]))
             elif "drop" in record:
                 self._state.drop(record["drop"])
+            elif "sequence" in record:
+                self._state.sequence = int(record["sequence"])
             elif "driver" in record:
                 self._state.driver = DriverRecord(**record["driver"])
             else:
@@ -179,17 +184,19 @@ class JsonFileStorage:
             raise _failed(self._log.path, error) from error
 
     def _compact(self) -> None:
-        if self._log.records <= 2 * len(self._state) + SLACK_RECORDS:
+        if self._log.records <= 2 * len(self._state) + self._slack:
             return
-        records: list[Record] = [
+        records: list[Record] = [{"sequence": self._state.sequence}]
+        records += [
             {"v": int(stored.version), "job": stored.job.to_dict()} for stored in self._state
         ]
         if self._state.driver is not None:
             records.append(_driver_record(self._state.driver))
         try:
             self._log.replace(records)
-        except OSError as error:
-            raise _failed(self._log.path, error) from error
+        except OSError:
+            # What was asked for is written; a full disk is no reason to say that it is not.
+            self._slack *= 2
 
 
 def _driver_record(record: DriverRecord) -> Record:
