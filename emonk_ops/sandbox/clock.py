@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,21 @@ Mode = Literal["real", "virtual"]
 # descriptor that is readable (log pipes, clock messages, requests), and what it reads may need
 # one more pass to be acted on.
 _SETTLING_PASSES = 4
+
+
+def real_now() -> datetime:
+    """The machine's time, for what clients check by their own clock (token lifetimes)."""
+    return datetime.now(UTC)
+
+
+def real_seconds() -> float:
+    """Real monotonic seconds, for deadlines of starting and stopping."""
+    return time.monotonic()
+
+
+def wait_a_moment() -> None:
+    """Block for a hundredth of a second, between two looks at another process."""
+    time.sleep(0.01)
 
 
 class Hold:
@@ -76,7 +92,7 @@ class WorldClock:
             if page_path is None:
                 raise ValueError("a virtual clock needs the path of its shared page")
             self._page = ClockPage(page_path, writer=True)
-            first = start or datetime.now(UTC)
+            first = start or real_now()
             self._page.write(max(self._page.base(), to_nanoseconds(first)), running=False)
 
     # -- reading ---------------------------------------------------------------------------
@@ -87,7 +103,7 @@ class WorldClock:
 
     def now_nanoseconds(self) -> int:
         if self._page is None:
-            return to_nanoseconds(datetime.now(UTC))
+            return to_nanoseconds(real_now())
         return self._page.now_nanoseconds()
 
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+
+from emonk_ops.sandbox.clock import real_now
 
 ISSUER = "https://accounts.google.com"
 LIFETIME = timedelta(hours=1)
@@ -39,7 +41,7 @@ class Issuer:
 
     def token(self, email: str, audience: str) -> str:
         """A token for `email` towards `audience`, valid for one real hour from now."""
-        issued = datetime.now(UTC)
+        issued = real_now()
         subject = str(int.from_bytes(hashlib.sha256(email.encode()).digest()[:8]) | 1 << 63)
         claims = {
             "iss": ISSUER,
@@ -63,7 +65,7 @@ class Issuer:
 
 def _certificate(key: rsa.RSAPrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "emonk sandbox token signer")])
-    now = datetime.now(UTC)
+    now = real_now()
     return (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -88,6 +88,7 @@ class Sandbox:
         for name in self._api_names:
             routes = importlib.import_module(f"emonk_ops.sandbox.{name}.routes")
             self.apis[name] = routes.register(self.world)
+            control.add(getattr(self.apis[name], "actions", dict)())
         grpc_port = await self._listen_grpc(kept)
         self.world.grpc_address = f"127.0.0.1:{grpc_port}"
         ports = json.dumps({"grpc": grpc_port, "http": http_port})

@@ -1,0 +1,125 @@
+"""Puts Cloud Run on the sandbox's gRPC server, and its faults on the control plane."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.longrunning import operations_pb2
+
+from emonk_ops.sandbox.control_requests import Action
+from emonk_ops.sandbox.run.control import RunControl
+from emonk_ops.sandbox.run.errors import Refusal
+from emonk_ops.sandbox.run.handlers import OperationMethods, RevisionMethods
+from emonk_ops.sandbox.run.messages import types
+from emonk_ops.sandbox.run.operations import OperationLog
+from emonk_ops.sandbox.run.platform import Platform
+from emonk_ops.sandbox.run.rollouts import Rollouts
+from emonk_ops.sandbox.run.services import ServiceMethods
+from emonk_ops.sandbox.run.state import RunState
+from emonk_ops.sandbox.world import World
+
+Method = Callable[[Any], Awaitable[Any]]
+
+
+class RunApi:
+    """Cloud Run v2 of one world: services, revisions, operations, and the processes behind."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.state = RunState(world.store)
+        self.platform = Platform(world, self.state)
+        self._operations = OperationLog(self.state)
+        self._rollouts = Rollouts(world, self.state, self.platform, self._operations)
+        self.services = ServiceMethods(world, self.state, self._rollouts, self._operations)
+        self._control = RunControl(world, self.state, self.platform)
+        self._restored: list[asyncio.Task[Any]] = []
+
+    def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
+        services = self.services
+        revisions = RevisionMethods(self._world, self.state, self.platform, self._operations)
+        running = OperationMethods(self._operations)
+        return [
+            _handler(
+                "google.cloud.run.v2.Services",
+                ("CreateService", services.create, types.CreateServiceRequest.pb()),
+                ("GetService", services.get, types.GetServiceRequest.pb()),
+                ("ListServices", services.list, types.ListServicesRequest.pb()),
+                ("UpdateService", services.update, types.UpdateServiceRequest.pb()),
+                ("DeleteService", services.delete, types.DeleteServiceRequest.pb()),
+            ),
+            _handler(
+                "google.cloud.run.v2.Revisions",
+                ("GetRevision", revisions.get, types.GetRevisionRequest.pb()),
+                ("ListRevisions", revisions.list, types.ListRevisionsRequest.pb()),
+                ("DeleteRevision", revisions.delete, types.DeleteRevisionRequest.pb()),
+            ),
+            _handler(
+                "google.longrunning.Operations",
+                ("GetOperation", running.get, operations_pb2.GetOperationRequest),
+                ("WaitOperation", running.wait, operations_pb2.WaitOperationRequest),
+                ("ListOperations", running.list, operations_pb2.ListOperationsRequest),
+                ("DeleteOperation", running.delete, operations_pb2.DeleteOperationRequest),
+            ),
+        ]
+
+    def actions(self) -> dict[tuple[str, str], Action]:
+        """Control actions under /sandbox/."""
+        return self._control.actions()
+
+    def describe(self) -> dict[str, Any]:
+        """For `sandbox status`: services with their address, revisions and instances."""
+        return self._control.describe()
+
+    async def start(self) -> None:
+        self.platform.start()
+        self._operations.abandon_unfinished()
+        for service in self.state.services():
+            task = self._world.spawn(self._rollouts.restore(service), f"restore {service.name}")
+            self._restored.append(task)
+
+    async def stop(self) -> None:
+        for task in self._restored:
+            task.cancel()
+        await asyncio.gather(*self._restored, return_exceptions=True)
+        await self.platform.stop()
+
+    async def reset(self) -> None:
+        """Stop every process and forget every service; the store is emptied by the caller."""
+        await self.stop()
+        for service in list(self.state.services()):
+            self.state.delete_service(service.name)
+        self.platform.start()
+
+
+def register(world: World) -> RunApi:
+    """The API of a world; `start` takes up the services that are in its store."""
+    return RunApi(world)
+
+
+def _handler(service: str, *methods: tuple[str, Method, Any]) -> grpc.GenericRpcHandler[Any, Any]:
+    routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        name: grpc.unary_unary_rpc_method_handler(
+            _unary(method),
+            request_deserializer=request.FromString,
+            response_serializer=_serialize,
+        )
+        for name, method, request in methods
+    }
+    return grpc.method_handlers_generic_handler(service, routes)
+
+
+def _serialize(message: Any) -> bytes:
+    return bytes(message.SerializeToString())
+
+
+def _unary(method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            return await method(request)
+        except Refusal as refusal:
+            return await context.abort(refusal.code, refusal.message)
+
+    return serve
