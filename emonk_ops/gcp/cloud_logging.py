@@ -1,0 +1,125 @@
+"""Cloud Logging of the environment's project (Logging API v2, the generated client only)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from emonk_ops.gcp.calls import reading
+from emonk_ops.gcp.endpoints import client
+from emonk_ops.gcp.faults import translated
+from emonk_ops.ports import LogEntry
+from emonk_ops.settings import Environment
+
+PAGE_SIZE = 1000
+TAIL_SECONDS = 3600.0  # the API ends a tail after an hour
+
+
+class GcpLogs:
+    """See `emonk_ops.ports.Logs`."""
+
+    def __init__(self, env: Environment) -> None:
+        from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
+
+        self._env = env
+        self._project = f"projects/{env.project}"
+        with translated("logging", env):
+            self._client = client(LoggingServiceV2Client, env)
+
+    def entries(
+        self,
+        query: str,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[LogEntry]:
+        """An empty page with a token means the search is not finished, so the token decides."""
+        bounds = [f'timestamp>="{_stamp(since)}"']
+        if until is not None:
+            bounds.append(f'timestamp<"{_stamp(until)}"')
+        request: dict[str, Any] = {
+            "resource_names": [self._project],
+            "filter": " AND ".join([*([f"({query})"] if query else []), *bounds]),
+            "order_by": "timestamp desc" if newest_first else "timestamp asc",
+            "page_size": min(PAGE_SIZE, limit or PAGE_SIZE),
+        }
+        given = 0
+        while True:
+            with translated("logging.entries.list", self._env):
+                pager = self._client.list_log_entries(request=request, **reading())
+                page = next(iter(pager.pages))
+            for message in page.entries:
+                yield _entry(message)
+                given += 1
+                if given == limit:
+                    return
+            if not page.next_page_token:
+                return
+            request["page_token"] = page.next_page_token
+
+    def tail(self, query: str) -> Iterator[LogEntry]:
+        from google.cloud.logging_v2.types import TailLogEntriesRequest
+
+        first = TailLogEntriesRequest(resource_names=[self._project], filter=query)
+        with translated("logging.entries.tail", self._env):
+            stream = self._client.tail_log_entries(
+                requests=iter([first]), timeout=TAIL_SECONDS, retry=None
+            )
+            try:
+                for answer in stream:
+                    yield from (_entry(message) for message in answer.entries)
+            finally:
+                stream.cancel()
+
+
+def _entry(message: Any) -> LogEntry:
+    payload = _payload(message)
+    return LogEntry(
+        timestamp=_moment(message.timestamp),
+        insert_id=message.insert_id,
+        log=message.log_name.rsplit("/", 1)[-1].replace("%2F", "/").replace("%2f", "/"),
+        severity=getattr(message.severity, "name", str(message.severity)),
+        message=str(payload.get("message", "")),
+        payload=payload,
+        http=_http(message.http_request),
+        labels=dict(message.labels),
+        resource={"type": message.resource.type, **dict(message.resource.labels)},
+    )
+
+
+def _payload(message: Any) -> dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict
+
+    raw = type(message).pb(message)
+    match raw.WhichOneof("payload"):
+        case "json_payload":
+            found: dict[str, Any] = MessageToDict(raw.json_payload)
+            return found
+        case "text_payload":
+            return {"message": raw.text_payload}
+        case "proto_payload":
+            return {"type": raw.proto_payload.type_url}
+    return {}
+
+
+def _http(request: Any) -> dict[str, Any]:
+    if not request or not request.request_url:
+        return {}
+    return {
+        "status": request.status,
+        "requestUrl": request.request_url,
+        "requestMethod": request.request_method,
+        "latency_seconds": request.latency.total_seconds() if request.latency else None,
+        "userAgent": request.user_agent,
+    }
+
+
+def _moment(stamp: Any) -> datetime:
+    return datetime.fromtimestamp(stamp.timestamp(), UTC)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
