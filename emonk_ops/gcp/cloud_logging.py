@@ -76,12 +76,14 @@ class GcpLogs:
 
 
 def _entry(message: Any) -> LogEntry:
+    from google.logging.type.log_severity_pb2 import LogSeverity
+
     payload = _payload(message)
     return LogEntry(
         timestamp=_moment(message.timestamp),
         insert_id=message.insert_id,
         log=message.log_name.rsplit("/", 1)[-1].replace("%2F", "/").replace("%2f", "/"),
-        severity=getattr(message.severity, "name", str(message.severity)),
+        severity=LogSeverity.Name(int(message.severity)),
         message=str(payload.get("message", "")),
         payload=payload,
         http=_http(message.http_request),
@@ -112,7 +114,7 @@ def _http(request: Any) -> dict[str, Any]:
         "status": request.status,
         "requestUrl": request.request_url,
         "requestMethod": request.request_method,
-        "latency_seconds": request.latency.total_seconds() if request.latency else None,
+        "latency_seconds": request.latency.ToTimedelta().total_seconds(),
         "userAgent": request.user_agent,
     }
 

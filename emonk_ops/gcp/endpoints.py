@@ -68,7 +68,8 @@ def credentials(env: Environment) -> Any:
         ) from error
     if not env.impersonate:
         return found
-    return impersonated_credentials.Credentials(
+    impersonated: Any = impersonated_credentials.Credentials
+    return impersonated(
         source_credentials=found, target_principal=env.impersonate, target_scopes=[CLOUD_SCOPE]
     )
 
