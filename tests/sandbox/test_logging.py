@@ -244,6 +244,7 @@ class Tail:
         self._stage = stage
         self._asked: asyncio.Queue[TailLogEntriesRequest] = asyncio.Queue()
         self.ask(**request)
+        self._call: Any = None
         self._answers: Any = None
 
     def ask(self, query: str = "", buffer: float = 0) -> None:
@@ -258,10 +259,14 @@ class Tail:
             yield await self._asked.get()
 
     async def open(self) -> Tail:
-        self._answers = aiter(
-            await self._stage.client.tail_log_entries(requests=self._requests(), timeout=30)
+        self._call = await self._stage.client.tail_log_entries(
+            requests=self._requests(), timeout=30
         )
+        self._answers = aiter(self._call)
         return self
+
+    def close(self) -> None:
+        self._call.cancel()
 
     async def next(self) -> Any:
         return await asyncio.wait_for(anext(self._answers), 10)
@@ -270,7 +275,7 @@ class Tail:
 async def listening(stage: Scene, count: int) -> None:
     logs: Any = stage.sandbox.world.logs
     async with asyncio.timeout(10):
-        while logs.listeners < count:  # noqa: ASYNC110 - a client cannot see its tail open
+        while logs.listeners != count:  # noqa: ASYNC110 - a client cannot see its tail open
             await asyncio.sleep(0)
 
 
@@ -330,6 +335,39 @@ def test_an_eleventh_tail_of_a_project_is_refused(play: Callable[[Play], None]) 
         await listening(stage, len(tails))
         with pytest.raises(exceptions.ResourceExhausted, match="10 open tail sessions"):
             await (await Tail(stage).open()).next()
+
+    play(story)
+
+
+def test_a_tail_that_ends_makes_room_for_another(play: Callable[[Play], None]) -> None:
+    async def story(stage: Scene) -> None:
+        tails = [await Tail(stage).open() for _ in range(10)]
+        await listening(stage, len(tails))
+        for tail in tails:
+            tail.close()
+        await listening(stage, 0)
+        fresh = await Tail(stage).open()
+        await listening(stage, 1)
+        await stage.write(text("heard"))
+        assert (await fresh.next()).entries[0].text_payload == "heard"
+
+    play(story)
+
+
+def test_pages_and_tails_fit_a_channel_s_default_message_size(
+    play: Callable[[Play], None],
+) -> None:
+    async def story(stage: Scene) -> None:
+        tail = await Tail(stage).open()
+        await listening(stage, 1)
+        logs: Any = stage.sandbox.world.logs
+        logs.write(
+            [LogEntry.pb(LogEntry(log_name=LOG, text_payload="x" * 100_000)) for _ in range(60)]
+        )
+        assert len(await stage.found(page_size=1000)) == 60
+        heard = 0
+        while heard < 60:
+            heard += len((await tail.next()).entries)
 
     play(story)
 

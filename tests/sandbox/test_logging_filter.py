@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from typing import Any
 
 import pytest
@@ -189,6 +190,26 @@ def test_a_bad_filter_is_refused_with_its_reason(query: str, said: str) -> None:
         matches(query)
     assert caught.value.message.startswith("Unparseable filter: ")
     assert said in caught.value.message
+
+
+def test_an_audit_entry_is_searched_by_the_names_of_its_json_form() -> None:
+    make_audit_log: Any = importlib.import_module("google.cloud.audit.audit_log_pb2").AuditLog
+    audit = make_audit_log(
+        service_name="firestore.googleapis.com", method_name="Commit", num_response_items=3
+    )
+    entry = LogEntry.pb()(log_name="projects/p/logs/cloudaudit.googleapis.com%2Fdata_access")
+    entry.proto_payload.Pack(audit)
+
+    def found(query: str) -> bool:
+        return compile_filter(parse_filter(query))(entry)
+
+    assert found('protoPayload.serviceName="firestore.googleapis.com"')
+    assert found("protoPayload.methodName:comm protoPayload.@type:AuditLog")
+    assert found('"firestore.googleapis.com" protoPayload.numResponseItems=3')
+    assert not found("protoPayload.methodName=Listen")
+    assert not found("jsonPayload.methodName:*")
+    entry.proto_payload.type_url = "type.googleapis.com/unknown.Type"
+    assert found('protoPayload.@type="type.googleapis.com/unknown.Type"')
 
 
 def test_not_binds_before_or_and_or_before_and() -> None:

@@ -26,6 +26,7 @@ from emonk_ops.sandbox.logging.subscription import Subscription
 
 Entry: TypeAlias = Any  # a LogEntry of google.cloud.logging_v2, or its raw message
 Cursor: TypeAlias = tuple[int, str, str]  # timestamp (ns), insertId, log name
+PAGE_BYTES = 2 * 1024 * 1024  # a channel that is not told otherwise takes 4 MiB; one entry 256 KiB
 _BATCH = 500
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SCHEMA = """
@@ -150,14 +151,15 @@ class LogStore:
         tree = parse_filter(query)
         matches, bounds = compile_filter(tree), bounds_of(tree)
         found: list[Any] = []
-        cursor, seen = after, 0
+        cursor, seen, weight = after, 0, 0
         while seen < scan:
             batch = self._batch(projects, bounds, descending, cursor)
             for place, raw in batch:
                 cursor = place
                 if matches(raw):
                     found.append(raw)
-                    if len(found) == size:
+                    weight += raw.ByteSize()
+                    if len(found) == size or weight > PAGE_BYTES:
                         return Page(found, cursor)
             seen += len(batch)
             if len(batch) < _BATCH:

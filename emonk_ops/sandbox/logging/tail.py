@@ -15,7 +15,7 @@ from emonk_ops.sandbox.logging.entry_fields import nanoseconds
 from emonk_ops.sandbox.logging.errors import exhausted, invalid
 from emonk_ops.sandbox.logging.filter_match import Matcher, compile_filter
 from emonk_ops.sandbox.logging.filter_parser import parse_filter
-from emonk_ops.sandbox.logging.store import LogStore, project_of
+from emonk_ops.sandbox.logging.store import PAGE_BYTES, LogStore, project_of
 from emonk_ops.sandbox.logging.subscription import Subscription
 from emonk_ops.sandbox.logging.validation import projects_of
 
@@ -125,10 +125,14 @@ def _packed(entries: list[Any], dropped: int, wish: Wish, quota: _Quota) -> list
     wanted = [entry for entry in entries if wish.admits(entry)]
     wanted.sort(key=lambda entry: (nanoseconds(entry.timestamp), entry.insert_id))
     granted = wanted[: quota.admitted(len(wanted))]
-    responses = [
-        _RAW(entries=granted[start : start + RESPONSE_ENTRIES])
-        for start in range(0, len(granted), RESPONSE_ENTRIES)
-    ]
+    responses: list[Any] = []
+    weight = PAGE_BYTES
+    for entry in granted:
+        weight += entry.ByteSize()
+        if weight > PAGE_BYTES or len(responses[-1].entries) == RESPONSE_ENTRIES:
+            responses.append(_RAW())
+            weight = entry.ByteSize()
+        responses[-1].entries.append(entry)
     for reason, count in ((_RATE_LIMIT, len(wanted) - len(granted)), (_NOT_CONSUMED, dropped)):
         if count:
             responses = responses or [_RAW()]

@@ -88,6 +88,7 @@ class Attempts:
         headers.pop("content-length", None)
         headers |= {
             "user-agent": "Google-Cloud-Scheduler",
+            "connection": "close",  # a target that dropped an idle connection is not unreachable
             "x-cloudscheduler": "true",
             "x-cloudscheduler-jobname": name_parts(job.name)[2],
             "x-cloudscheduler-scheduletime": slot.isoformat().replace("+00:00", "Z"),
