@@ -1,0 +1,116 @@
+"""`emonk-ops logs ticks|errors|job ID`."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emonk_ops.cli import options
+from emonk_ops.cli.command import command, group
+from emonk_ops.cli.desk import Desk
+from emonk_ops.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from emonk_ops.ports import LogEntry
+
+logs_app = group("The service's log, through the Logging API.")
+LOOK_BACK_HOURS = 24
+JobId = Annotated[str, typer.Argument(help="The job's id.", metavar="ID")]
+Hours = Annotated[float, typer.Option("--hours", min=0.01, help="How far back.")]
+
+
+@command(logs_app, "ticks", title="logs ticks")
+def ticks(
+    desk: Desk,
+    follow: options.Follow = False,
+    limit: options.Limit = 20,
+    hours: Hours = LOOK_BACK_HOURS,
+) -> ExitCode:
+    """The latest ticks with their metrics."""
+    from emonk_ops.rollout.situation import TICK_COMPLETED
+
+    return _show(desk, f'jsonPayload.message="{TICK_COMPLETED}"', follow, limit, hours)
+
+
+@command(logs_app, "errors", title="logs errors")
+def errors(
+    desk: Desk,
+    follow: options.Follow = False,
+    limit: options.Limit = 20,
+    hours: Hours = LOOK_BACK_HOURS,
+) -> ExitCode:
+    """Errors of the service."""
+    return _show(desk, "severity>=ERROR", follow, limit, hours)
+
+
+@command(logs_app, "job", title="logs job")
+def job(
+    desk: Desk,
+    job_id: JobId,
+    follow: options.Follow = False,
+    limit: options.Limit = 50,
+    hours: Hours = LOOK_BACK_HOURS,
+) -> ExitCode:
+    """Everything about one job."""
+    if '"' in job_id or "\\" in job_id:
+        raise UsageError(f"a job id has no quotes: {job_id!r}", hint="emonk-ops logs ticks")
+    return _show(desk, f'jsonPayload.job_id="{job_id}"', follow, limit, hours)
+
+
+def _show(desk: Desk, more: str, follow: bool, limit: int, hours: float) -> ExitCode:
+    """Oldest first; under --json one object a line for streams, else one envelope."""
+    from emonk_ops.rollout.situation import service_log_query
+
+    desk.show_header()
+    tools = desk.toolbox()
+    query = service_log_query(tools, more)
+    since = tools.clock.now() - timedelta(hours=hours)
+    newest = list(tools.logs.entries(query, since=since, newest_first=True, limit=limit))
+    for entry in reversed(newest):
+        _line(desk, entry, follow)
+    if not newest:
+        desk.screen.line(f"no entries since {since:%Y-%m-%d %H:%M:%S}Z")
+    if follow:
+        for entry in tools.logs.tail(query):
+            _line(desk, entry, follow)
+            if desk.out.gone:
+                break
+        return ExitCode.DONE
+    return desk.answer({"entries": [_data(entry) for entry in reversed(newest)]})
+
+
+def _line(desk: Desk, entry: LogEntry, streaming: bool) -> None:
+    if desk.json:
+        if streaming:
+            desk.out.line(json.dumps(_data(entry), ensure_ascii=False, default=str))
+        return
+    fields = {
+        name: value
+        for name, value in entry.payload.items()
+        if name not in ("message", "severity", "time", "timestamp")
+        and not name.startswith("logging.googleapis.com/")
+    }
+    told = " ".join(f"{name}={_plain(value)}" for name, value in fields.items())
+    stamp = f"{entry.timestamp:%Y-%m-%d %H:%M:%S}Z"
+    request = f"{entry.http.get('requestMethod', '')} {entry.http.get('status', '')} ".strip()
+    desk.screen.line(f"{stamp} {entry.severity:8} {request}{entry.message} {told}".rstrip())
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _data(entry: LogEntry) -> dict[str, object]:
+    return {
+        "timestamp": entry.timestamp.isoformat(),
+        "severity": entry.severity,
+        "message": entry.message,
+        "log": entry.log,
+        "payload": dict(entry.payload),
+        "http": dict(entry.http),
+        "insert_id": entry.insert_id,
+        "revision": entry.resource.get("revision_name", ""),
+    }

@@ -1,0 +1,44 @@
+"""Lines to a stream whose reader may go away: a pipe that closes never ends a rollout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+class Output:
+    """One of the standard streams."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.gone = False
+
+    @property
+    def stream(self) -> TextIO:
+        stream: TextIO = getattr(sys, self._name)
+        return stream
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.stream.isatty()
+
+    def line(self, text: str = "") -> None:
+        self.write(text + "\n")
+
+    def write(self, text: str) -> None:
+        """Write and flush; after the reader has gone, nothing is written."""
+        if self.gone:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except BrokenPipeError:
+            self.gone = True
+            self._point_nowhere()
+
+    def _point_nowhere(self) -> None:
+        """What is still buffered must not fail again when the process ends."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)

@@ -1,0 +1,62 @@
+"""What only the journal and the lock know: stages, hold, lock, unfinished runs."""
+
+from __future__ import annotations
+
+from emonk_ops.cli.desk import Desk
+from emonk_ops.cli.unfinished import unfinished_sentence
+from emonk_ops.errors import OpsError
+from emonk_ops.rollout.lock import Lease
+from emonk_ops.rollout.situation import Part
+from emonk_ops.rollout.standing import Standing
+
+
+def recorded_parts(desk: Desk) -> list[Part]:
+    """A damaged journal is a line of the status, not its end."""
+    name = desk.env.name
+    try:
+        standing = desk.book.standing()
+        lease = desk.book.lock.describe()
+    except OpsError as error:
+        return [Part("journal", f"ERROR: {error.message}", ok=False, asked=False, hint=error.hint)]
+    parts = [_stages(standing), _hold(standing, name), lock_part(desk, lease)]
+    return parts + [
+        Part(
+            "unfinished",
+            unfinished_sentence(run, name),
+            {"run": run.id, "command": run.command, "stage": run.stage},
+            ok=False,
+        )
+        for run in standing.unfinished
+        if lease is None or lease.run != run.id
+    ]
+
+
+def _stages(standing: Standing) -> Part:
+    passed = {str(number): at for number, at in sorted(standing.passed.items())}
+    words = ", ".join(f"{number} ({at:%Y-%m-%d %H:%M}Z)" for number, at in passed.items())
+    return Part("stages", f"passed: {words or 'none'}", {"passed": passed})
+
+
+def _hold(standing: Standing, env: str) -> Part:
+    hold = standing.hold
+    if hold is None:
+        return Part("hold", "none", {"reason": None})
+    word = "ON HOLD" if hold.complete else "ROLLBACK NOT ENDED"
+    hint = (
+        f'emonk-ops resume --env {env} --reason "…"'
+        if hold.complete
+        else f"emonk-ops rollback --env {env}"
+    )
+    sentence = f"{word} since {hold.since:%Y-%m-%d %H:%M:%S}Z: {hold.reason}"
+    return Part(
+        "hold", sentence, {"reason": hold.reason, "complete": hold.complete}, False, True, hint
+    )
+
+
+def lock_part(desk: Desk, lease: Lease | None) -> Part:
+    if lease is None:
+        return Part("lock", "free", {"holder": None})
+    live = desk.book.lock.is_live(lease, desk.who.machine)
+    facts = {"holder": lease.holder, "pid": lease.pid, "host": lease.host, "live": live}
+    dead = "" if live else " (dead: the next command takes it over)"
+    return Part("lock", lease.sentence() + dead, facts)

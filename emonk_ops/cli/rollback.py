@@ -1,0 +1,102 @@
+"""`emonk-ops rollback` and `emonk-ops resume`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from emonk_ops.cli import options
+from emonk_ops.cli.command import command
+from emonk_ops.cli.desk import Desk
+from emonk_ops.errors import ExitCode
+
+Further = Annotated[
+    bool, typer.Option("--further", help="After a rollback, also undo the stage before it.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "rollback")(rollback)
+    command(app, "resume")(resume)
+
+
+def rollback(
+    desk: Desk,
+    plan: options.Plan = False,
+    yes: options.Yes = False,
+    no_input: options.NoInput = False,
+    reason: options.Reason = "",
+    further: Further = False,
+) -> ExitCode:
+    """Undo the newest stage, from what was captured before it."""
+    if plan:
+        return _plan(desk, further)
+    return _run(desk, yes, no_input, reason or "asked for by the operator", further)
+
+
+def resume(desk: Desk, reason: options.Reason = "") -> ExitCode:
+    """Lift the hold that a rollback left, saying why it may go on."""
+    from emonk_ops.rollout.hold import lift
+
+    desk.show_header()
+    lifted = lift(desk.book, reason=reason, env=desk.env.name)
+    if lifted is None:
+        desk.screen.line("already so: there is no hold")
+    else:
+        desk.screen.line(f"the hold is lifted ({lifted.reason})")
+    hint = f"emonk-ops status --env {desk.env.name}"
+    return desk.answer({"lifted": lifted is not None}, hint=hint)
+
+
+def _plan(desk: Desk, further: bool) -> ExitCode:
+    from emonk_ops.cli.consent import show_steps
+    from emonk_ops.cli.unfinished import show_unfinished
+    from emonk_ops.rollout.plan import preview_all
+    from emonk_ops.rollout.rollback import plan_rollback
+
+    desk.show_header()
+    standing = desk.book.standing()
+    show_unfinished(desk, standing)
+    tools = desk.toolbox()
+    planned = plan_rollback(standing, tools, desk.with_.load_stage, further=further)
+    if planned.capture is None:
+        desk.screen.line(f"nothing left to roll back: {planned.why_nothing}")
+        return desk.answer({"stage": None, "steps": []})
+    capture = planned.capture
+    desk.screen.line(
+        f"plan of the rollback of stage {capture.stage}, to what was found at "
+        f"{capture.at:%Y-%m-%d %H:%M:%S}Z"
+    )
+    show_steps(desk, tools, planned.steps)
+    steps = [one.to_data() for one in preview_all(planned.steps, tools)] if desk.json else []
+    hint = f"emonk-ops rollback --env {desk.env.name}"
+    return desk.answer({"stage": capture.stage, "steps": steps}, hint=hint)
+
+
+def _run(desk: Desk, yes: bool, no_input: bool, reason: str, further: bool) -> ExitCode:
+    from emonk_ops.cli.consent import consent, require_flag
+    from emonk_ops.cli.reports import finish_rollback
+    from emonk_ops.cli.screens import screen_for
+    from emonk_ops.cli.unfinished import show_unfinished
+    from emonk_ops.rollout.events import Noted
+    from emonk_ops.rollout.rollback import plan_rollback, roll_back
+
+    desk.show_header()
+    require_flag(desk, yes=yes, no_input=no_input, what="rollback")
+    standing = desk.book.standing()
+    show_unfinished(desk, standing)
+    screen = screen_for(desk)
+    tools = desk.toolbox(waits=True, say=lambda line: screen.notice(Noted(line)))
+    load = desk.with_.load_stage
+    planned = plan_rollback(standing, tools, load, further=further)
+    report = None
+    if planned.capture is not None:
+        desk.screen.line(f"rollback of stage {planned.capture.stage}")
+        consent(desk, tools, screen, yes=yes, no_input=no_input)(planned.steps)
+        with screen.showing():
+            report = roll_back(tools, desk.book, load, screen, reason=reason, further=further)
+    if report is None:
+        desk.screen.line(f"already so: nothing left to roll back ({planned.why_nothing})")
+        return desk.answer({"stage": None}, hint=f"emonk-ops status --env {desk.env.name}")
+    return finish_rollback(desk, report)

@@ -1,0 +1,76 @@
+"""The last lines of a stage: what came of it and what to type next."""
+
+from __future__ import annotations
+
+from emonk_ops.errors import ExitCode
+from emonk_ops.rollout.model import CheckResult, Verdict
+from emonk_ops.rollout.report import StageReport
+from emonk_ops.rollout.rollback import incomplete
+
+
+def conclude(report: StageReport) -> None:
+    """Fill in summary, hint and, for WAITING, until when."""
+    report.wait_until = max(
+        (
+            result.finding.wait_until
+            for result in _open_results(report)
+            if result.finding.wait_until is not None
+        ),
+        default=None,
+    )
+    report.summary = _summary(report)
+    report.hint = report.hint or _hint(report)
+    if report.exit_code is ExitCode.RESTORE_INCOMPLETE and report.rollback is not None:
+        report.errors.append(incomplete(report.rollback, report.env))
+
+
+def missing_words(report: StageReport) -> list[str]:
+    """The checks that want a person's word, as they are typed."""
+    wanted = (Verdict.ASK, Verdict.ERROR)
+    return [result.check.id for result in _open_results(report) if result.finding.verdict in wanted]
+
+
+def _open_results(report: StageReport) -> list[CheckResult]:
+    return [result for results in report.phases.values() for result in results if not result.holds]
+
+
+def _summary(report: StageReport) -> str:
+    name = f"stage {report.stage} ({report.title}) in {report.env}"
+    open_ids = ", ".join(result.check.id for result in _open_results(report))
+    cause = report.errors[0].message if report.errors else open_ids
+    match report.exit_code:
+        case ExitCode.DONE:
+            return f"{name} passed" if report.changed else f"{name} passed: already so"
+        case ExitCode.CHECK_FAILED:
+            return f"{name} failed: {cause}"
+        case ExitCode.REFUSED:
+            return f"{name} refused: {cause}"
+        case ExitCode.INCONCLUSIVE:
+            return f"{name} is inconclusive: {cause}"
+        case ExitCode.WAITING:
+            until = f" until {report.wait_until:%Y-%m-%d %H:%M:%S}Z" if report.wait_until else ""
+            return f"{name} waits{until}: {cause}"
+        case ExitCode.ROLLED_BACK:
+            return f"{name} failed and was rolled back: {cause}"
+        case ExitCode.RESTORE_INCOMPLETE:
+            return f"{name} failed and its rollback did not complete: {cause}"
+        case _:
+            return f"{name} could not be measured or carried out: {cause}"
+
+
+def _hint(report: StageReport) -> str:
+    again = f"emonk-ops stage {report.stage} --env {report.env}"
+    words = missing_words(report)
+    match report.exit_code:
+        case ExitCode.DONE:
+            return f"emonk-ops status --env {report.env}"
+        case ExitCode.ROLLED_BACK:
+            return f'emonk-ops resume --env {report.env} --reason "what was wrong, and the fix"'
+        case ExitCode.RESTORE_INCOMPLETE:
+            return f"emonk-ops rollback --env {report.env}"
+        case ExitCode.REFUSED | ExitCode.CLOUD if words:
+            return again + "".join(f' --confirm {word}="…"' for word in words)
+        case ExitCode.CHECK_FAILED if report.changed:
+            return f"emonk-ops rollback --env {report.env} --plan, or mend it and: {again}"
+        case _:
+            return again

@@ -1,0 +1,233 @@
+"""Where an environment stands, as its journal tells: a pure fold over the records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from emonk_ops.rollout.model import Attestation
+from emonk_ops.rollout.records import Record
+
+
+@dataclass
+class Run:
+    """One command that could change something."""
+
+    id: str
+    command: str  # stage | rollback | scheduler
+    stage: int | None
+    started_at: datetime
+    who: Mapping[str, Any]
+    title: str = ""
+    reason: str = ""
+    ended_at: datetime | None = None
+    status: str = ""  # empty while it has not ended
+    exit_code: int | None = None
+    summary: str = ""
+    changed: bool = False
+
+    @property
+    def stopped_half_way(self) -> bool:
+        return self.status in ("", "interrupted", "restore_incomplete")
+
+
+@dataclass
+class Capture:
+    """What a stage found before it changed anything, and what became of it."""
+
+    seq: int
+    stage: int
+    run: str
+    at: datetime
+    facts: Mapping[str, Any]
+    begun: set[str] = field(default_factory=set)  # steps that began and are not known to be idle
+    settled: bool = False  # the stage passed on top of it
+    void: bool = False  # its stage passed and nothing had to be changed
+    rolled_back: bool = False
+
+    @property
+    def can_be_rolled_back(self) -> bool:
+        return bool(self.begun) and not self.void and not self.rolled_back
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Nothing goes forward until `resume --reason`."""
+
+    since: datetime
+    reason: str
+    capture_seq: int
+    complete: bool  # the rollback that set it has ended well
+
+
+@dataclass
+class Standing:
+    """The sum of a journal."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    captures: list[Capture] = field(default_factory=list)
+    passed: dict[int, datetime] = field(default_factory=dict)
+    attestations: dict[tuple[int, str], Attestation] = field(default_factory=dict)
+    hold: Hold | None = None
+
+    def open_capture(self, stage: int) -> Capture | None:
+        """The capture that another run of the stage must keep: nothing has passed on top of it."""
+        for capture in reversed(self.captures):
+            if capture.stage == stage:
+                return None if capture.settled or capture.rolled_back else capture
+        return None
+
+    def newest_to_roll_back(self) -> Capture | None:
+        for capture in reversed(self.captures):
+            if capture.can_be_rolled_back:
+                return capture
+        return None
+
+    @property
+    def unfinished(self) -> tuple[Run, ...]:
+        """Runs that stopped half way and whose command has not ended since."""
+        left: dict[tuple[str, int | None], Run] = {}
+        for run in self.runs.values():
+            key = (run.command, run.stage if run.command == "stage" else None)
+            if run.command == "rollback" and not run.stopped_half_way:
+                # A rollback that ended also answers for the stage it undid.
+                left.pop(("stage", run.stage), None)
+            if run.stopped_half_way:
+                left[key] = run
+            elif run.status != "refused":
+                left.pop(key, None)
+        return tuple(left.values())
+
+
+def stand(records: Iterable[Record]) -> Standing:
+    """Fold the journal."""
+    standing = Standing()
+    for record in records:
+        if fold := FOLDS.get(record.kind):
+            fold(standing, record)
+    return standing
+
+
+def _run_started(standing: Standing, record: Record) -> None:
+    body = record.body
+    standing.runs[record.run] = Run(
+        id=record.run,
+        command=str(body["command"]),
+        stage=body.get("stage"),
+        started_at=record.at,
+        who=record.who,
+        title=str(body.get("title", "")),
+        reason=str(body.get("reason", "")),
+    )
+
+
+def _run_ended(standing: Standing, record: Record) -> None:
+    run = standing.runs.get(record.run)
+    if run is None:
+        return
+    run.ended_at = record.at
+    run.status = str(record.body["status"])
+    run.exit_code = int(record.body["exit_code"])
+    run.summary = str(record.body.get("summary", ""))
+    run.changed = bool(record.body.get("changed"))
+    if run.command == "stage" and run.stage is not None:
+        _stage_ended(standing, run, run.stage, record.at)
+
+
+def _stage_ended(standing: Standing, run: Run, stage: int, at: datetime) -> None:
+    if run.status == "done":
+        standing.passed[stage] = at
+        for capture in standing.captures:
+            if capture.stage == stage and not capture.rolled_back:
+                capture.void = capture.void or (capture.run == run.id and not run.changed)
+                capture.settled = True
+    elif run.status == "failed" or (run.changed and run.status != "rolled_back"):
+        standing.passed.pop(stage, None)
+
+
+def _captured(standing: Standing, record: Record) -> None:
+    standing.captures.append(
+        Capture(
+            seq=record.seq,
+            stage=int(record.body["stage"]),
+            run=record.run,
+            at=record.at,
+            facts=record.body["facts"],
+        )
+    )
+
+
+def _step_started(standing: Standing, record: Record) -> None:
+    if capture := _capture_of_run(standing, record):
+        capture.begun.add(f"{record.run}/{record.body['id']}")
+
+
+def _step_ended(standing: Standing, record: Record) -> None:
+    if not record.body.get("changed") and (capture := _capture_of_run(standing, record)):
+        capture.begun.discard(f"{record.run}/{record.body['id']}")
+
+
+def _capture_of_run(standing: Standing, record: Record) -> Capture | None:
+    run = standing.runs.get(record.run)
+    if run is None or run.stage is None:
+        return None
+    mine = [one for one in standing.captures if one.stage == run.stage and not one.rolled_back]
+    return mine[-1] if mine else None
+
+
+def _attested(standing: Standing, record: Record) -> None:
+    body = record.body
+    if body.get("per_run"):
+        return
+    check_id = str(body["check"])
+    standing.attestations[int(body["stage"]), check_id] = Attestation(
+        check_id, str(body["word"]), str(record.who.get("actor", "")), record.at
+    )
+
+
+def _rollback_started(standing: Standing, record: Record) -> None:
+    standing.hold = Hold(
+        since=record.at,
+        reason=str(record.body.get("reason") or "a rollback"),
+        capture_seq=int(record.body["capture_seq"]),
+        complete=False,
+    )
+
+
+def _rollback_ended(standing: Standing, record: Record) -> None:
+    if not record.body.get("ok"):
+        return
+    seq = int(record.body["capture_seq"])
+    undone = next((capture for capture in standing.captures if capture.seq == seq), None)
+    if standing.hold is not None and standing.hold.capture_seq == seq:
+        hold = standing.hold
+        standing.hold = Hold(hold.since, hold.reason, seq, complete=True)
+    if undone is None:
+        return
+    undone.rolled_back = True
+    again = any(
+        one.stage == undone.stage and one.settled and not one.void and not one.rolled_back
+        for one in standing.captures
+    )
+    for stage in [number for number in standing.passed if number >= undone.stage]:
+        if stage > undone.stage or not again:
+            del standing.passed[stage]
+
+
+def _hold_lifted(standing: Standing, _record: Record) -> None:
+    standing.hold = None
+
+
+FOLDS: dict[str, Callable[[Standing, Record], None]] = {
+    "run.started": _run_started,
+    "run.ended": _run_ended,
+    "captured": _captured,
+    "step.started": _step_started,
+    "step.ended": _step_ended,
+    "attested": _attested,
+    "rollback.started": _rollback_started,
+    "rollback.ended": _rollback_ended,
+    "hold.lifted": _hold_lifted,
+}

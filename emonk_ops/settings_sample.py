@@ -1,0 +1,82 @@
+"""The documented settings: what `init` writes and the example that the reader is tested against."""
+
+from __future__ import annotations
+
+from emonk_ops.settings import Target
+
+SAMPLE = """\
+# emonk-ops.toml: how one Cloud Run service moves from its in-process cron loop to Cloud Scheduler.
+# A flag wins over an EMONK_* variable, that over this file, and the file over the defaults;
+# `emonk-ops config show` says where each value comes from. A line with a single # in front of a
+# key shows the default.
+
+[service]
+name = "emonk-agent"            # EMONK_SERVICE
+region = "us-central1"          # EMONK_REGION
+job = "emonk-agent-tick"        # EMONK_JOB: the Cloud Scheduler job
+# image = ""                    # EMONK_IMAGE: what stage 1 deploys; empty keeps the image that runs
+# collection = "scheduler_jobs" # where Firestore holds the jobs, and the field of their leases
+# lease_field = "lease_until"
+# health_path = "/health"
+# tick_path = "/cron/tick"
+# webhook_path = "/webhook"
+# admin_path = "/admin"
+# startup_lines = ["Scheduler storage initialized", "Agent Core created"]
+
+[commands]
+# What your repository offers, as lists of words. They run in `directory`, which is relative to
+# this file. An empty list means: not there.
+unit_tests = ["python", "-m", "pytest", "tests/unit/test_scheduler.py", "-v"]
+integration_tests = ["python", "-m", "pytest", "tests/integration/test_cron_tick.py", "-v"]
+# lint = ["python", "-m", "pylint", "src/core/scheduler/"]
+# type_check = ["python", "-m", "mypy", "src/core/scheduler/"]
+# deploy = ["./deploy.sh"]                      # empty: deploy through the Cloud Run API
+# set_up_scheduler = ["./setup-scheduler.sh"]   # empty: through the Cloud Scheduler API
+# directory = "."
+# timeout_seconds = 900.0
+
+[env.qa]
+target = "{target}"           # gcp or sandbox: always said, never guessed (EMONK_TARGET)
+project = "{qa_project}"      # EMONK_PROJECT
+storage = "json"              # EMONK_STORAGE: json or firestore; stage 4 switches to it
+cadence = "*/5 * * * *"       # EMONK_CADENCE
+only_driver = true            # stage 2 makes Cloud Scheduler the only driver here
+# time_zone = "Etc/UTC"       # EMONK_TIME_ZONE
+# acceptance_intervals = 3    # EMONK_ACCEPTANCE_INTERVALS: how many ticks stage 2 waits for
+# attempt_deadline_seconds = 180
+# retry_count = 0
+# advisory_tendencies = false # true: a tendency without enough samples does not block
+# invoker = ""                # who ticks; empty: emonk-scheduler@PROJECT.iam.gserviceaccount.com
+# service_account = ""        # the service's own; empty: as it runs
+# audience = ""               # of the tick's OIDC token; empty: the service's URL
+# impersonate = ""            # EMONK_IMPERSONATE: a service account to act as
+# service_env = {{ LOG_LEVEL = "INFO" }}   # further variables of the service
+
+[env.production]
+target = "{target}"
+project = "{production_project}"
+storage = "firestore"
+cadence = "* * * * *"
+only_driver = false           # stage 2 creates the job paused; the legacy loop keeps driving
+
+[state]
+# Journal, lock and saved jobs, apart from the storage of the jobs; relative to this file.
+dir = ".emonk-ops"            # EMONK_STATE_DIR
+# In CI a file vanishes with its runner. To use one nevertheless say so here and with
+# EMONK_STATE_FILE_IN_CI=1.
+# file_in_ci = false
+
+[sandbox]
+dir = ".emonk-sandbox"        # EMONK_SANDBOX_DIR; EMONK_SANDBOX_GRPC and _HTTP win over it
+"""
+
+
+def sample(target: Target) -> str:
+    """The sample for the real cloud, or for the sandbox's two projects."""
+    if target is Target.SANDBOX:
+        return SAMPLE.format(
+            target=target, qa_project="emonk-qa", production_project="emonk-production"
+        )
+    return SAMPLE.format(
+        target=target, qa_project="your-qa-project", production_project="your-production-project"
+    )
