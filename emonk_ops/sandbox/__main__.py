@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
-import signal
 import sys
 from pathlib import Path
 
 from emonk_ops.sandbox.endpoint import SandboxError
+from emonk_ops.sandbox.foreground import run
 from emonk_ops.sandbox.server import Sandbox
 
 
@@ -33,20 +32,11 @@ def main() -> int:
         populate=not options.empty,
     )
     try:
-        asyncio.run(_run(sandbox))
+        run(sandbox, lambda _ready: None)
     except (SandboxError, OSError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 3 if isinstance(problem, SandboxError) else 1
     return 0
-
-
-async def _run(sandbox: Sandbox) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    async with sandbox:
-        await stopped.wait()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,7 @@ import h11
 
 LARGEST_BODY = 32 * 1024 * 1024  # the platform's own limit for HTTP/1 requests
 Headers = list[tuple[bytes, bytes]]
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _log = logging.getLogger(__name__)
 
 
@@ -160,7 +162,9 @@ class _Connection(asyncio.Protocol):
         if response.stream is None and b"content-length" not in names:
             headers.append((b"content-length", str(len(response.body)).encode()))
         try:
-            self._write(h11.Response(status_code=response.status, headers=headers))
+            reason = _REASONS.get(response.status, b"")
+            head = h11.Response(status_code=response.status, headers=headers, reason=reason)
+            self._write(head)
             bodiless = request.method == "HEAD" or response.status in (204, 304)
             if response.body and not bodiless:
                 self._write(h11.Data(data=response.body))

@@ -1,0 +1,259 @@
+"""`emonk-ops sandbox …`: a Google Cloud in a directory, to rehearse in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emonk_ops.cli.command import HELP_NAMES, group
+from emonk_ops.cli.output import Output
+from emonk_ops.errors import ExitCode
+
+if TYPE_CHECKING:
+    from emonk_ops.sandbox.endpoint import Endpoint
+
+sandbox_app = group("A Google Cloud in a directory, to rehearse in.")
+image_app = group("Commands that the sandbox runs as container images.")
+clock_app = group("The sandbox's clock.")
+sandbox_app.add_typer(image_app, name="image")
+sandbox_app.add_typer(clock_app, name="clock")
+
+
+class ClockMode(StrEnum):
+    """What time is in the sandbox."""
+
+    real = "real"
+    virtual = "virtual"
+
+
+Directory = Annotated[Path, typer.Option("--dir", help="The sandbox's directory.")]
+DEFAULT = Path(".emonk-sandbox")
+_out = Output("stdout")
+_err = Output("stderr")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A sandbox error becomes a sentence and an exit code."""
+    from emonk_ops.sandbox.endpoint import AlreadyUp, NotUp, SandboxError
+
+    try:
+        yield
+    except SandboxError as problem:
+        _err.line(f"sandbox: {problem}")
+        refused = isinstance(problem, AlreadyUp | NotUp)
+        raise typer.Exit(int(ExitCode.REFUSED if refused else ExitCode.CLOUD)) from None
+
+
+def _endpoint(directory: Path) -> Endpoint:
+    from emonk_ops.sandbox.endpoint import read_endpoint
+
+    return read_endpoint(directory)
+
+
+@sandbox_app.command("up", context_settings=HELP_NAMES)
+def up(
+    directory: Directory = DEFAULT,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready.")] = False,
+    clock: Annotated[
+        ClockMode, typer.Option("--clock", help="virtual jumps ahead while you wait.")
+    ] = ClockMode.real,
+    grpc_port: Annotated[int, typer.Option(help="0: as last time, or a free one.")] = 0,
+    http_port: Annotated[int, typer.Option(help="0: as last time, or a free one.")] = 0,
+) -> None:
+    """Start the sandbox: two projects in which emonk-agent runs on its legacy loop."""
+    with _refusals():
+        if not detach:
+            _run_here(directory, clock.value, grpc_port, http_port)
+            return
+        from emonk_ops.sandbox import launcher
+
+        endpoint = launcher.launch(
+            directory, clock=clock.value, grpc_port=grpc_port, http_port=http_port
+        )
+        _show(launcher.wait_for_services(endpoint))
+        _out.line(f"end it with: emonk-ops sandbox down --dir {directory}")
+
+
+def _run_here(directory: Path, clock: Any, grpc_port: int, http_port: int) -> None:
+    from emonk_ops.sandbox.foreground import run
+    from emonk_ops.sandbox.server import Sandbox
+
+    sandbox = Sandbox(directory, clock=clock, grpc_port=grpc_port, http_port=http_port)
+
+    def ready(_sandbox: Sandbox) -> None:
+        _out.line(f"sandbox up: grpc {sandbox.endpoint.grpc}, http {sandbox.endpoint.http}")
+        _out.line(f"clock {clock}, directory {directory}; Ctrl-C stops it")
+        _out.line(f"in another terminal: emonk-ops sandbox status --dir {directory}")
+
+    try:
+        run(sandbox, ready)
+    except OSError as problem:
+        _err.line(f"sandbox: it could not start: {problem}; try another port or directory")
+        raise typer.Exit(int(ExitCode.CLOUD)) from None
+    _out.line("sandbox down")
+
+
+@sandbox_app.command("down", context_settings=HELP_NAMES)
+def down(directory: Directory = DEFAULT) -> None:
+    """Stop it and everything it runs; its state stays in the directory."""
+    from emonk_ops.sandbox import launcher
+
+    with _refusals():
+        ended = launcher.end(directory)
+    _out.line("sandbox down" if ended else f"already so: no sandbox runs on {directory}")
+
+
+@sandbox_app.command("status", context_settings=HELP_NAMES)
+def status(
+    directory: Directory = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+) -> None:
+    """What runs in it, and what its clock says."""
+    import json
+
+    from emonk_ops.sandbox import launcher
+
+    with _refusals():
+        found = launcher.call(_endpoint(directory), "GET", "/sandbox/status")
+    if as_json:
+        _out.line(json.dumps(found, indent=2))
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    clock = found["clock"]
+    _out.line(f"sandbox up (pid {found['pid']}): grpc {found['grpc']}, http {found['http']}")
+    _out.line(f"clock {clock['mode']}: {clock['now']}")
+    for service in found.get("run", {}).get("services", []):
+        split = ", ".join(f"{one['revision']} {one['percent']} %" for one in service["traffic"])
+        _out.line(f"{service['name']}: {service['ready']}, {service['uri']}")
+        _out.line(f"  latest ready {service['latest_ready_revision']}; traffic {split or 'none'}")
+        for one in service["instances"]:
+            _out.line(f"  instance {one['id'][:8]} of {one['revision']}: {one['state']}")
+        if service["message"]:
+            _out.line(f"  {service['message'].splitlines()[0]}")
+
+
+@sandbox_app.command("env", context_settings=HELP_NAMES)
+def env(directory: Directory = DEFAULT) -> None:
+    """Shell exports for clients: eval "$(emonk-ops sandbox env)"."""
+    import shlex
+
+    with _refusals():
+        endpoint = _endpoint(directory)
+    _out.line(f"export EMONK_SANDBOX_GRPC={shlex.quote(endpoint.grpc)}")
+    _out.line(f"export EMONK_SANDBOX_HTTP={shlex.quote(endpoint.http)}")
+
+
+@sandbox_app.command("reset", context_settings=HELP_NAMES)
+def reset(directory: Directory = DEFAULT) -> None:
+    """Forget everything and begin again with the world before the migration."""
+    from emonk_ops.sandbox import launcher
+
+    with _refusals():
+        endpoint = _endpoint(directory)
+        launcher.call(endpoint, "POST", "/sandbox/reset", {}, seconds=launcher.STOP_SECONDS)
+        _show(launcher.wait_for_services(endpoint))
+
+
+@sandbox_app.command("logs", context_settings=HELP_NAMES)
+def logs(
+    directory: Directory = DEFAULT,
+    project: Annotated[str, typer.Option(help="The project to read.")] = "emonk-qa",
+    filter_text: Annotated[str, typer.Option("--filter", help="In Logging's query language.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
+) -> None:
+    """Log entries of a project."""
+    from emonk_ops.sandbox.reading import follow_lines, read_lines
+
+    with _refusals():
+        endpoint = _endpoint(directory)
+        for line in read_lines(endpoint, project, filter_text, limit):
+            _out.line(line)
+        if follow:
+            for line in follow_lines(endpoint, project, filter_text):
+                _out.line(line)
+                if _out.gone:
+                    return
+
+
+@image_app.command(
+    "add",
+    context_settings={**HELP_NAMES, "ignore_unknown_options": True, "allow_extra_args": True},
+)
+def image_add(
+    name: Annotated[str, typer.Argument(help="What a container's image will say.")],
+    command: Annotated[list[str], typer.Argument(help="-- COMMAND and its words.")],
+    directory: Directory = DEFAULT,
+) -> None:
+    """Run COMMAND (which must listen on $PORT) where a revision's image is NAME.
+
+    Python modules are found from the present directory.
+    """
+    from emonk_ops.sandbox import launcher
+
+    content = {"name": name, "command": _absolute(command), "source": str(Path.cwd())}
+    with _refusals():
+        launcher.call(_endpoint(directory), "POST", "/sandbox/images", content)
+    _out.line(f"image {name}: {' '.join(command)}")
+
+
+def _absolute(command: list[str]) -> list[str]:
+    """`python` is this one, and a path is one from here: an instance has a directory of its own."""
+    first = command[0]
+    if first in ("python", "python3"):
+        return [sys.executable, *command[1:]]
+    if "/" in first:
+        return [str(Path(first).absolute()), *command[1:]]
+    return command
+
+
+@clock_app.command("now", context_settings=HELP_NAMES)
+def clock_now(directory: Directory = DEFAULT) -> None:
+    """The sandbox's time."""
+    from emonk_ops.sandbox import launcher
+
+    with _refusals():
+        found = launcher.call(_endpoint(directory), "GET", "/sandbox/clock")
+    _out.line(f"{found['now']} ({found['mode']})")
+
+
+@clock_app.command("advance", context_settings=HELP_NAMES)
+def clock_advance(
+    duration: Annotated[str, typer.Argument(help="For example 90s, 15m, 24h, 7d.")],
+    directory: Directory = DEFAULT,
+) -> None:
+    """Let a virtual clock run ahead; everything that falls due on the way happens."""
+    from emonk_ops.sandbox import launcher
+
+    seconds = _seconds(duration)
+    with _refusals():
+        found = launcher.call(
+            _endpoint(directory),
+            "POST",
+            "/sandbox/clock/advance",
+            {"seconds": seconds},
+            seconds=86_400.0,
+        )
+    _out.line(found["now"])
+
+
+def _seconds(duration: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    number, unit = duration[:-1], duration[-1:]
+    if duration.isdigit():
+        number, unit = duration, "s"
+    try:
+        return float(number) * units[unit]
+    except (ValueError, KeyError):
+        _err.line(f"usage: '{duration}' is not a duration; for example 90s, 15m, 24h or 7d")
+        raise typer.Exit(int(ExitCode.USAGE)) from None
