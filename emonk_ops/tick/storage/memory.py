@@ -50,7 +50,8 @@ class MemoryStorage:
         return tuple(self._state.get(job_id) for job_id in ids)
 
     async def remove(self, stored: Stored) -> bool:
-        if self._state.get(stored.job.id) != stored:
+        held = self._state.get(stored.job.id)
+        if held is None or held.version != stored.version:
             return False
         self._state.drop(stored.job.id)
         return True
