@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
     from emonk_ops.settings import Environment
+
+
+class Ports(Protocol):
+    """One environment's way to the world. Each is made when it is first asked for."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def run(self) -> CloudRun: ...
+    @property
+    def jobs(self) -> TickJobs: ...
+    @property
+    def logs(self) -> Logs: ...
+    @property
+    def service(self) -> TickService: ...
+    @property
+    def platform(self) -> Platform: ...
+    @property
+    def commands(self) -> Commands: ...
 
 
 @dataclass(frozen=True)
@@ -24,14 +43,36 @@ class Toolbox:
     """
 
     env: Environment
-    clock: Clock
-    run: CloudRun
-    jobs: TickJobs
-    logs: Logs
-    service: TickService
-    platform: Platform
-    commands: Commands
+    ports: Ports
     keep: Path
     waits: bool = True
     memo: dict[str, Any] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _line: None
+
+    @property
+    def clock(self) -> Clock:
+        return self.ports.clock
+
+    @property
+    def run(self) -> CloudRun:
+        return self.ports.run
+
+    @property
+    def jobs(self) -> TickJobs:
+        return self.ports.jobs
+
+    @property
+    def logs(self) -> Logs:
+        return self.ports.logs
+
+    @property
+    def service(self) -> TickService:
+        return self.ports.service
+
+    @property
+    def platform(self) -> Platform:
+        return self.ports.platform
+
+    @property
+    def commands(self) -> Commands:
+        return self.ports.commands

@@ -84,7 +84,7 @@ def _template(message: Any, *, name: str, ready: bool, reason: str) -> Revision:
         service_account=message.service_account,
         min_instances=message.scaling.min_instance_count,
         max_instances=message.scaling.max_instance_count,
-        cpu_always_allocated=bool(container) and not container.resources.cpu_idle,
+        cpu_always_allocated=container is not None and not container.resources.cpu_idle,
         timeout_seconds=message.timeout.total_seconds() if message.timeout else 300.0,
         ready=ready,
         reason=reason,

@@ -1,0 +1,184 @@
+"""The running service over HTTP, through its public URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+
+from emonk_ops.clock import Stopwatch
+from emonk_ops.errors import (
+    CloudError,
+    Conflict,
+    NotFound,
+    NotOffered,
+    PermissionMissing,
+    Unreachable,
+)
+from emonk_ops.gcp.id_tokens import IdTokens
+from emonk_ops.ports import Answer, DriverState, Quiesced
+from emonk_ops.settings import Environment
+
+PROBE_SECONDS = 8.0
+ADMIN_SECONDS = 9.0
+# A tick may run until the job's attempt deadline.
+SLACK_SECONDS = 5.0
+LISTED = 1000
+
+
+class HttpTickService:
+    """See `emonk_ops.ports.TickService`. `uri` gives the service's URL, asked for at each use."""
+
+    def __init__(self, env: Environment, uri: Callable[[], str], tokens: IdTokens) -> None:
+        self._env = env
+        self._uri = uri
+        self._tokens = tokens
+        self._client = httpx.Client(timeout=PROBE_SECONDS, trust_env=False, follow_redirects=False)
+
+    def probe(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        tick_token: bool = False,
+    ) -> Answer:
+        uri = self._uri()
+        headers: dict[str, str] = {}
+        seconds = PROBE_SECONDS
+        if tick_token:
+            headers["Authorization"] = f"Bearer {self._tokens.invoker(self._audience(uri))}"
+            seconds = self._env.attempt_deadline_seconds + SLACK_SECONDS
+        return self._send(method, f"{uri}{path}", body, headers, seconds)
+
+    def driver(self) -> DriverState:
+        return _driver(self._admin("GET", "/driver"))
+
+    def activate(self, driver: str, *, expected_epoch: int) -> DriverState:
+        body = {"driver": driver, "expected_epoch": expected_epoch}
+        return _driver(self._admin("POST", "/driver", body))
+
+    def quiesce(self, *, wait_seconds: float) -> Quiesced:
+        body = {"wait_seconds": wait_seconds}
+        found = self._admin("POST", "/quiesce", body, seconds=wait_seconds + ADMIN_SECONDS)
+        return Quiesced(
+            epoch=int(found["epoch"]),
+            driver_before=str(found.get("driver_before") or ""),
+            drained=bool(found["drained"]),
+            live_leases=int(found["live_leases"]),
+            running=int(found["running"]),
+        )
+
+    def export_jobs(self) -> Mapping[str, Any]:
+        return self._admin("GET", "/export", seconds=60.0)
+
+    def import_jobs(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._admin("POST", "/import", document, seconds=60.0)
+
+    def list_jobs(self) -> tuple[Mapping[str, Any], ...]:
+        jobs: list[Mapping[str, Any]] = []
+        after: str | None = None
+        while True:
+            suffix = f"&after={after}" if after else ""
+            page = self._admin("GET", f"/jobs?limit={LISTED}{suffix}")
+            jobs.extend(page["jobs"])
+            after = page.get("next")
+            if not after:
+                return tuple(jobs)
+
+    def _audience(self, uri: str) -> str:
+        return self._env.audience or uri
+
+    def _admin(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = ADMIN_SECONDS,
+    ) -> dict[str, Any]:
+        uri = self._uri()
+        call = f"{method} {self._env.service.admin_path}{path.split('?')[0]}"
+        headers = {"Authorization": f"Bearer {self._tokens.operator(self._audience(uri))}"}
+        url = f"{uri}{self._env.service.admin_path}{path}"
+        answer = self._send(method, url, body, headers, seconds)
+        if answer.status in (200, 201):
+            return dict(answer.body)
+        raise _refused(call, answer, self._env)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        seconds: float,
+    ) -> Answer:
+        stopwatch = Stopwatch()
+        try:
+            answer = self._client.request(
+                method, url, json=body, headers=dict(headers), timeout=seconds
+            )
+        except httpx.HTTPError as error:
+            raise Unreachable(
+                f"{method} {url}: no answer: {error or type(error).__name__}",
+                hint=f"emonk-ops status --env {self._env.name}",
+            ) from error
+        return Answer(
+            status=answer.status_code,
+            body=_json(answer),
+            text=answer.text[:2000],
+            seconds=stopwatch.seconds,
+            by=_who_answered(answer),
+        )
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _who_answered(answer: httpx.Response) -> str:
+    """Cloud Run's front answers its own 401, 403, 404 and 5xx as HTML, the service as JSON."""
+    if answer.status_code < 400 or "json" in answer.headers.get("content-type", ""):
+        return "app"
+    return "platform"
+
+
+def _driver(found: Mapping[str, Any]) -> DriverState:
+    return DriverState(
+        driver=str(found.get("driver") or ""),
+        epoch=int(found.get("epoch") or 0),
+        revision=str(found.get("revision") or ""),
+        this_revision=str(found.get("this_revision") or ""),
+        role=str(found.get("role") or ""),
+        live_leases=int(found.get("live_leases") or 0),
+        running=int(found.get("running") or 0),
+    )
+
+
+def _refused(call: str, answer: Answer, env: Environment) -> CloudError:
+    told = answer.body.get("error")
+    error = told if isinstance(told, dict) else {}
+    words = (
+        f"{call}: HTTP {answer.status} from the {answer.by}: {error.get('message', answer.text)}"
+    )
+    hint = str(error.get("hint", "")) or f"emonk-ops status --env {env.name}"
+    match answer.status:
+        case 401 | 403:
+            return PermissionMissing(
+                words, hint="Name yourself in ADMIN_USERS of the service; " + hint
+            )
+        case 404 if error.get("code") == "job_not_found":
+            return NotFound(words, hint=hint)
+        case 404 | 405 | 501:
+            return NotOffered(f"{call}: the service has no admin API here", hint=hint)
+        case 409:
+            return Conflict(words, hint=hint)
+        case 502 | 503 | 504:
+            return Unreachable(words, hint=hint)
+    return CloudError(words, hint=hint)

@@ -1,0 +1,88 @@
+"""Binds the ports of an environment to Google Cloud or to the sandbox. Alone imports `gcp`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emonk_ops.settings import Environment, Target
+
+if TYPE_CHECKING:
+    from emonk_ops.clock import Clock
+    from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
+    from emonk_ops.toolbox import Toolbox
+
+
+class Wiring:
+    """Makes each port when it is first asked for, so that a command imports what it uses only."""
+
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+
+    @cached_property
+    def clock(self) -> Clock:
+        if self.env.target is Target.SANDBOX:
+            from emonk_ops.gcp.endpoints import sandbox_address
+            from emonk_ops.gcp.sandbox_clock import SandboxClock
+
+            return SandboxClock(sandbox_address(self.env).http)
+        from emonk_ops.clock import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def run(self) -> CloudRun:
+        from emonk_ops.gcp.cloud_run import GcpCloudRun
+
+        return GcpCloudRun(self.env, self.clock)
+
+    @cached_property
+    def jobs(self) -> TickJobs:
+        from emonk_ops.gcp.tick_jobs import GcpTickJobs
+
+        return GcpTickJobs(self.env)
+
+    @cached_property
+    def logs(self) -> Logs:
+        from emonk_ops.gcp.cloud_logging import GcpLogs
+
+        return GcpLogs(self.env)
+
+    @cached_property
+    def service(self) -> TickService:
+        from emonk_ops.gcp.id_tokens import id_tokens
+        from emonk_ops.gcp.tick_service import HttpTickService
+
+        return HttpTickService(self.env, lambda: self.uri, id_tokens(self.env))
+
+    @cached_property
+    def uri(self) -> str:
+        """The service's URL, which does not change during a command."""
+        return self.run.describe_service().uri
+
+    @cached_property
+    def platform(self) -> Platform:
+        from emonk_ops.gcp.platform import GooglePlatform, SandboxPlatform
+
+        return SandboxPlatform() if self.env.target is Target.SANDBOX else GooglePlatform(self.env)
+
+    @cached_property
+    def commands(self) -> Commands:
+        from emonk_ops.commands import LocalCommands
+
+        return LocalCommands(self.env.commands)
+
+
+def toolbox(
+    env: Environment,
+    *,
+    waits: bool = True,
+    keep: Path,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Toolbox:
+    """Everything a check or a step may touch in this environment."""
+    from emonk_ops.toolbox import Toolbox
+
+    return Toolbox(env=env, ports=Wiring(env), keep=keep, waits=waits, say=say)
