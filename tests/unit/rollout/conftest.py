@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,7 +20,7 @@ from emonk_ops.rollout.model import Check, Finding, Stage, Step, StepResult, Ver
 from emonk_ops.rollout.report import StageReport
 from emonk_ops.rollout.runner import Options, run_stage
 from emonk_ops.settings import Environment, Target
-from emonk_ops.toolbox import Toolbox
+from emonk_ops.toolbox import Ports, Toolbox
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -113,13 +114,7 @@ class Rollout:
         self.ids = (f"run-{number}" for number in itertools.count(1))
         self.tools = Toolbox(
             env=Environment("qa", Target.SANDBOX, "emonk-qa"),
-            clock=self.clock,
-            run=cast("Any", None),
-            jobs=cast("Any", None),
-            logs=cast("Any", None),
-            service=cast("Any", None),
-            platform=cast("Any", None),
-            commands=cast("Any", None),
+            ports=cast("Ports", SimpleNamespace(clock=self.clock)),
             keep=folder,
         )
         self.recorder = Recorder()
