@@ -176,6 +176,25 @@ def test_a_bad_entry_refuses_the_batch_unless_partial_success(
 
 
 @pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"log_name": "logs/x"}, "Invalid log name 'logs/x'"),
+        ({"log_name": f"{PROJECT}/logs/a%20b"}, "Invalid log id 'a b'"),
+        ({"resource": {"labels": {"a": "b"}}}, "A monitored resource must be specified"),
+    ],
+)
+def test_a_bad_entry_is_refused(
+    play: Callable[[Play], None], entry: dict[str, Any], said: str
+) -> None:
+    async def story(stage: Scene) -> None:
+        with pytest.raises(exceptions.InvalidArgument) as caught:
+            await stage.write(text("bad", **entry))
+        assert said in str(caught.value)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
     ("request_fields", "said"),
     [
         ({"resource_names": []}, "resource_names"),

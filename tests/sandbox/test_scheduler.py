@@ -156,7 +156,7 @@ def test_a_job_runs_at_each_slot_with_the_platform_s_headers(
             http_target={
                 "uri": stage.target.url,
                 "body": b"{}",
-                "headers": {"X-Mine": "yes", "User-Agent": "mine"},
+                "headers": {"X-Mine": "yes", "User-Agent": "mine", "X-Google-Own": "no"},
                 "oidc_token": {"service_account_email": account},
             }
         )
@@ -166,6 +166,7 @@ def test_a_job_runs_at_each_slot_with_the_platform_s_headers(
         assert line == "POST /cron/tick HTTP/1.1"
         assert body == b"{}"
         assert headers["x-mine"] == "yes"
+        assert "x-google-own" not in headers
         assert headers["content-type"] == "application/octet-stream"
         assert headers["user-agent"] == "Google-Cloud-Scheduler"
         assert headers["x-cloudscheduler"] == "true"
@@ -329,6 +330,28 @@ def test_an_update_changes_what_its_mask_names_and_moves_the_next_slot(
             await stage.client.update_job(job=update, update_mask={"paths": ["timeZone"]})
         with pytest.raises(exceptions.InvalidArgument, match="Invalid mask for Job: state"):
             await stage.client.update_job(job=update, update_mask={"paths": ["state"]})
+
+    play(story)
+
+
+def test_a_mask_reaches_into_the_target(play: Callable[[Play], None]) -> None:
+    async def story(stage: Scene) -> None:
+        account = {"service_account_email": "a@emonk-qa.iam.gserviceaccount.com"}
+        target = {"uri": stage.target.url, "headers": {"x-a": "1"}, "oidc_token": account}
+        await stage.create(http_target=target)
+        aimed = {"oidc_token": account | {"audience": "https://aud"}, "headers": {"x-b": "2"}}
+        changed = await stage.client.update_job(
+            job={"name": NAME, "http_target": aimed},
+            update_mask={"paths": ["http_target.oidc_token.audience", "http_target.headers"]},
+        )
+        assert changed.http_target.uri == stage.target.url
+        assert changed.http_target.oidc_token.audience == "https://aud"
+        assert dict(changed.http_target.headers) == {"x-b": "2"}
+        for path in ("http_target.nothing", "retry_config.retry_count.deeper", ""):
+            with pytest.raises(exceptions.InvalidArgument, match="Invalid mask for Job"):
+                await stage.client.update_job(
+                    job={"name": NAME, "http_target": aimed}, update_mask={"paths": [path]}
+                )
 
     play(story)
 

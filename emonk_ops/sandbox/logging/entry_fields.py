@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from google.cloud.logging_v2.types import LogEntry
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from emonk_ops.sandbox.logging.errors import FilterError
 
@@ -250,17 +251,24 @@ def _message_texts(message: Any) -> Iterator[str]:
         yield from texts_of(json_of(message))
         return
     if message.DESCRIPTOR.full_name in _LEAVES:
-        yield str(message.ToJsonString())
+        with contextlib.suppress(ValueError):  # out of the range that has a written form
+            yield str(message.ToJsonString())
         return
     for field, value in message.ListFields():
         if field.enum_type is not None:
-            yield field.enum_type.values_by_number[value].name
+            yield enum_text(field.enum_type, value)
         elif field.message_type is not None and field.message_type.GetOptions().map_entry:
             yield from texts_of(dict(value))
         elif _is_repeated(field):
             yield from texts_of(list(value))
         else:
             yield from texts_of(value)
+
+
+def enum_text(kind: EnumDescriptor, value: int) -> str:
+    """The name of an enum's number; the number itself where the enum has no name for it."""
+    known = kind.values_by_number.get(value)
+    return known.name if known else str(value)
 
 
 def number_text(value: float) -> str:

@@ -16,6 +16,7 @@ from google.logging.type import log_severity_pb2
 from emonk_ops.sandbox.logging.entry_fields import (
     Field,
     Shape,
+    enum_text,
     number_text,
     resolve_field,
     texts_of,
@@ -121,7 +122,7 @@ def _pattern_test(shape: Shape, sign: str, pattern: re.Pattern[str]) -> Callable
 
 def _shown(shape: Shape, value: Any) -> str:
     if shape is Shape.SEVERITY:
-        return str(log_severity_pb2.LogSeverity.Name(value))
+        return enum_text(log_severity_pb2.LogSeverity.DESCRIPTOR, value)
     if shape is Shape.TIMESTAMP:
         seconds, nanos = divmod(value, 10**9)
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"

@@ -15,6 +15,7 @@ _PARENT = re.compile(_PROJECT)
 _VIEW = re.compile(_PROJECT + r"/locations/[^/]+/buckets/[^/]+/views/[^/]+")
 _LOG_NAME = re.compile(_PROJECT + r"/logs/([^/]+)")
 _LOG_ID = re.compile(r"[A-Za-z0-9/_.-]+")
+_YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800  # seconds since 1970
 MAX_LOG_ID = 512
 MAX_PARENTS = 100
 
@@ -56,6 +57,9 @@ def check_entry(entry: Any) -> None:
     check_log_name(entry.log_name)
     if not entry.resource.type:
         raise invalid("A monitored resource must be specified: set it in the request or the entry")
+    stamp = entry.timestamp
+    if not (_YEAR_1 <= stamp.seconds < _YEAR_10000 and 0 <= stamp.nanos < 10**9):
+        raise invalid("Log entry timestamp is not between the years 1 and 9999")
 
 
 def is_descending(order_by: str) -> bool:

@@ -19,6 +19,7 @@ from emonk_ops.sandbox.scheduler.validation import name_parts
 from emonk_ops.sandbox.world import HOLD_HEADER
 
 MAX_REDIRECTS = 5
+_RESERVED = ("host", "content-length", "x-google-", "x-appengine-", "x-cloudscheduler")
 CONNECT_SECONDS = 10.0
 _REAL_GRACE_SECONDS = 60.0  # the deadline is the world's; this bounds the socket in real time
 
@@ -81,11 +82,13 @@ class Attempts:
     def _headers(self, job: Any, slot: datetime, hold: Hold) -> dict[str, str]:
         """The job's own headers, and those that Cloud Scheduler sets whatever the job says."""
         target = job.http_target
-        headers = {key.lower(): value for key, value in target.headers.items()}
+        headers = {
+            key.lower(): value
+            for key, value in target.headers.items()
+            if not key.lower().startswith(_RESERVED)
+        }
         if target.body:
             headers.setdefault("content-type", "application/octet-stream")
-        headers.pop("host", None)
-        headers.pop("content-length", None)
         headers |= {
             "user-agent": "Google-Cloud-Scheduler",
             "connection": "close",  # a target that dropped an idle connection is not unreachable

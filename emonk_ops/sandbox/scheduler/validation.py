@@ -77,15 +77,14 @@ def completed(job: Any) -> Any:
 
 def merged(stored: Any, wanted: Any, paths: list[str]) -> Any:
     """The stored raw Job with the masked fields of `wanted`; without a mask all settable ones."""
+    job_type = stored.DESCRIPTOR
     result = type(stored)()
     result.CopyFrom(stored)
     for path in paths:
-        if path.partition(".")[0] not in SETTABLE:
+        mask = field_mask_pb2.FieldMask(paths=[path])
+        if path.partition(".")[0] not in SETTABLE or not mask.IsValidForDescriptor(job_type):
             raise bad_mask(path)
-        try:
-            field_mask_pb2.FieldMask(paths=[path]).MergeMessage(wanted, result, True, True)
-        except ValueError as exc:
-            raise bad_mask(path) from exc
+        mask.MergeMessage(wanted, result, True, True)
     if not paths:
         for field in SETTABLE:
             result.ClearField(field)
