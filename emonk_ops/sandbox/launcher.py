@@ -32,6 +32,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 CALL_SECONDS = 5.0
 _LAST_LINES = 15
+# Sandboxes that this process started: whoever is their parent must wait for their end.
+_launched: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def command(directory: Path, *, clock: str, grpc_port: int, http_port: int) -> list[str]:
@@ -71,6 +73,7 @@ def launch(
             stderr=output,
             start_new_session=True,
         )
+    _launched[directory.resolve()] = process
     deadline = real_seconds() + START_SECONDS
     while real_seconds() < deadline and process.poll() is None:
         with contextlib.suppress(NotUp):
@@ -78,6 +81,7 @@ def launch(
         wait_a_moment()
     if process.poll() is None:
         process.terminate()
+    _await_end(directory)
     raise SandboxError(f"the sandbox on {directory} did not come up:\n{_last_output(directory)}")
 
 
@@ -106,6 +110,7 @@ def end(directory: Path) -> bool:
     """
     instances = directory.resolve() / "instances"
     if not is_locked(directory):
+        _await_end(directory)
         ended = end_leftovers(instances)
         remove_endpoint(directory)
         return bool(ended)
@@ -119,9 +124,16 @@ def end(directory: Path) -> bool:
                 os.kill(pid, signal.SIGKILL)
             break
         wait_a_moment()
+    _await_end(directory)
     end_leftovers(instances)
     remove_endpoint(directory)
     return True
+
+
+def _await_end(directory: Path) -> None:
+    process = _launched.pop(directory.resolve(), None)
+    if process is not None:
+        process.wait(STOP_SECONDS)
 
 
 def _holder(directory: Path) -> int:
