@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from emonk_ops.cli import (
     logs,
     rehearse,
     rollback,
+    sandbox,
     scheduler,
     stage,
     status,
@@ -41,8 +42,7 @@ def build() -> typer.Typer:
     app.add_typer(config.config_app, name="config")
     app.add_typer(help_topics.help_app, name="help")
     app.command("rehearse", context_settings=HELP_NAMES)(rehearse.rehearse)
-    if (sandbox := _sandbox_app()) is not None:
-        app.add_typer(sandbox, name="sandbox")
+    app.add_typer(sandbox.sandbox_app, name="sandbox")
     return app
 
 
@@ -62,12 +62,3 @@ def _root(
 
         typer.echo(f"emonk-ops {version_of('emonk-ops')}")
         raise typer.Exit
-
-
-def _sandbox_app() -> Any:
-    from importlib import import_module
-    from importlib.util import find_spec
-
-    if find_spec("emonk_ops.cli.sandbox") is None:
-        return None
-    return import_module("emonk_ops.cli.sandbox").sandbox_app
