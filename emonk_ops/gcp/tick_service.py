@@ -122,7 +122,7 @@ class HttpTickService:
             )
         except httpx.HTTPError as error:
             raise Unreachable(
-                f"{method} {url}: no answer: {error or type(error).__name__}",
+                f"{method} {url}: no answer: {str(error) or type(error).__name__}",
                 hint=f"emonk-ops status --env {self._env.name}",
             ) from error
         return Answer(

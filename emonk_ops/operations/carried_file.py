@@ -1,0 +1,60 @@
+"""The exported jobs on the operator's disk, while they are between two revisions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from emonk_ops.errors import StateDamaged
+
+FILE = "carry.json"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What was taken from a revision and has not been confirmed in another yet."""
+
+    from_revision: str
+    driver_before: str
+    driver_after: str
+    epoch: int
+    quiesced_at: str
+    document: Mapping[str, Any]
+
+
+def save(keep: Path, carried: Carried) -> None:
+    """Written beside and renamed, so that a crash leaves the old file or the new one."""
+    keep.mkdir(parents=True, exist_ok=True)
+    beside = keep / f"{FILE}.new"
+    with beside.open("w") as file:
+        json.dump(asdict(carried), file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(keep / FILE)
+
+
+def load(keep: Path) -> Carried | None:
+    """None when nothing is between two revisions."""
+    path = keep / FILE
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    try:
+        return Carried(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise StateDamaged(
+            f"{path} is damaged: {error}",
+            hint=f"It holds exported jobs. Look at it, then move it away: mv {path} {path}.damaged",
+        ) from error
+
+
+def settle(keep: Path) -> None:
+    """Keep the last confirmed document as a record, under another name."""
+    path = keep / FILE
+    if path.exists():
+        path.replace(keep / "carried-last.json")

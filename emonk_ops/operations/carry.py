@@ -1,0 +1,144 @@
+"""Jobs of a JSON service from one revision to the next, and the drive with them.
+
+A JSON file dies with its instance, so every change of the serving revision is: quiesce, export,
+save, switch, import, activate a new epoch, read back. Each part can be run again; the saved export
+outlives the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from emonk_ops.errors import NotOffered, OpsError, StepFailed, Unreachable
+from emonk_ops.operations import carried_file
+from emonk_ops.operations.carried_file import Carried
+from emonk_ops.operations.prerequisites import serving_revision
+from emonk_ops.operations.service_env import default_driver
+from emonk_ops.operations.waiting import ask_until
+from emonk_ops.toolbox import Toolbox
+
+QUIESCE_SECONDS = 30.0
+HEALTH_SECONDS = 60.0
+Switch = Callable[[], str]  # makes another revision serve and returns its name
+
+
+def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str, Any]:
+    """Switch revisions with all jobs; afterwards `driver_after` drives on the new one.
+
+    Returns the facts: counts, checksum, epoch, and for how many seconds nobody drove. When the
+    switch fails, the old revision drives again before the error goes on.
+    """
+    carried = _take(tools, driver_after)
+    if carried is None:
+        revision = switch()
+        return {"revision": revision, "carried": False, "why": "the service has no admin API"}
+    try:
+        revision = switch()
+    except OpsError:
+        _drive_again(tools, carried)
+        raise
+    return bring(tools, carried, revision)
+
+
+def unfinished(tools: Toolbox) -> Carried | None:
+    """Jobs that an interrupted run took from a revision that no longer serves."""
+    carried = carried_file.load(tools.keep)
+    if carried is None:
+        return None
+    if serving_revision(tools).name == carried.from_revision:
+        return None  # nothing was switched; the next carry takes them anew
+    return carried
+
+
+def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
+    """Import into the serving revision, activate, read back, and settle the saved export."""
+    _wait_for_health(tools, revision)
+    imported = tools.service.import_jobs(carried.document)
+    state = tools.service.driver()
+    state = tools.service.activate(carried.driver_after, expected_epoch=state.epoch)
+    gap = (tools.clock.now() - datetime.fromisoformat(carried.quiesced_at)).total_seconds()
+    count = int(carried.document["count"])
+    if int(imported["count"]) < count:
+        raise StepFailed(
+            f"{imported['count']} of {count} jobs arrived on {revision}",
+            hint=f"The export is kept in {tools.keep / carried_file.FILE}; run the command again",
+        )
+    if state.driver != carried.driver_after or state.role != "driving":
+        raise StepFailed(
+            f"{revision} should drive as {carried.driver_after} and is {state.role} "
+            f"(driver {state.driver}, epoch {state.epoch})",
+            hint=f"emonk-ops status --env {tools.env.name}",
+        )
+    carried_file.settle(tools.keep)
+    return {
+        "revision": revision,
+        "carried": True,
+        "jobs": count,
+        "held": list(carried.document.get("held", [])),
+        "checksum_exported": carried.document["checksum"],
+        "checksum_after": imported["checksum"],
+        "import": {key: imported.get(key) for key in ("imported", "unchanged", "kept_newer")},
+        "driver": state.driver,
+        "epoch": state.epoch,
+        "nobody_drove_seconds": round(gap, 3),
+    }
+
+
+def ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
+    """The serving revision drives as `driver`; None when it already did."""
+    state = tools.service.driver()
+    if state.driver == driver and state.role == "driving":
+        return None
+    after = tools.service.activate(driver, expected_epoch=state.epoch)
+    return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
+
+
+def _take(tools: Toolbox, driver_after: str) -> Carried | None:
+    revision = serving_revision(tools)
+    try:
+        state = tools.service.driver()
+    except NotOffered:
+        return None
+    now = tools.clock.now()
+    quiesced = tools.service.quiesce(wait_seconds=QUIESCE_SECONDS)
+    before = state.driver if state.driver not in ("", "nobody") else default_driver(revision.env)
+    carried = Carried(
+        from_revision=revision.name,
+        driver_before=before,
+        driver_after=driver_after,
+        epoch=quiesced.epoch,
+        quiesced_at=now.isoformat(),
+        document=dict(tools.service.export_jobs()),
+    )
+    carried_file.save(tools.keep, carried)
+    return carried
+
+
+def _drive_again(tools: Toolbox, carried: Carried) -> None:
+    """The old revision still serves: it takes the drive back."""
+    if serving_revision(tools).name == carried.from_revision:
+        ensure_driver(tools, carried.driver_before)
+        carried_file.settle(tools.keep)
+
+
+def _wait_for_health(tools: Toolbox, revision: str) -> None:
+    """Until the service's URL reaches the new revision: routing is not instantaneous."""
+
+    def ask() -> tuple[int, str]:
+        try:
+            answer = tools.service.probe("GET", tools.env.service.health_path)
+        except Unreachable:
+            return 0, ""
+        return answer.status, str(answer.body.get("revision", ""))
+
+    status, reached = ask_until(
+        tools.clock, ask, lambda found: found == (200, revision), seconds=HEALTH_SECONDS
+    )
+    if (status, reached) != (200, revision):
+        raise StepFailed(
+            f"{tools.env.service.health_path} answered {status} from {reached or 'nobody'} "
+            f"for {HEALTH_SECONDS:.0f} s; {revision} should serve",
+            hint=f"emonk-ops logs errors --env {tools.env.name}",
+        )
