@@ -96,7 +96,8 @@ def _field_named(owner: Descriptor, name: str) -> FieldDescriptor | None:
 
 def _is_repeated(field: FieldDescriptor) -> bool:
     known = getattr(field, "is_repeated", None)  # protobuf before 6.31 has the label alone
-    return bool(field.label == field.LABEL_REPEATED if known is None else known)
+    untyped: Any = field
+    return bool(untyped.label == untyped.LABEL_REPEATED if known is None else known)
 
 
 def _children(field: FieldDescriptor, parents: _Getter) -> _Getter:
