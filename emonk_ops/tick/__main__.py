@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -56,9 +57,11 @@ def _serve(clock: Clock | None) -> int:
     import uvicorn
 
     from emonk_ops.tick.app import application
+    from emonk_ops.tick.logs import StandardLogs
     from emonk_ops.tick.service import TickService
 
     service = TickService.from_environment(clock=clock)
+    logging.basicConfig(level=logging.WARNING, handlers=[StandardLogs(service.log)], force=True)
     config = uvicorn.Config(
         application(service),
         host=service.settings.host,
@@ -88,7 +91,8 @@ def _server(config: uvicorn.Config, service: TickService) -> uvicorn.Server:
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if not self.should_exit:
-                service.going_down()
+                # Not at once: the signal may have interrupted the very writing of a log line.
+                service.call_soon(service.going_down)
             super().handle_exit(sig, frame)
 
     return Server(config)

@@ -7,6 +7,7 @@ that nobody who waits for the service can be ahead of what it said.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -90,6 +91,22 @@ class Log:
             **fields,
         }
         self._write(json.dumps(entry, default=_plain, ensure_ascii=False))
+
+
+class StandardLogs(logging.Handler):
+    """Entries of the standard `logging` module, from libraries, in the form of our own."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            lines = traceback.format_exception(record.exc_info[1])
+            fields["stack_trace"] = "".join(lines)
+        say(record.getMessage(), **fields)
 
 
 def _plain(value: object) -> str:

@@ -65,6 +65,7 @@ class TickService:
         self._opened = False
         self._opening = asyncio.Lock()
         self._grace_until = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
     def from_environment(
@@ -84,6 +85,7 @@ class TickService:
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
         """Begin as a counted activity, and end it all, leases given back, on the way out."""
+        self._loop = asyncio.get_running_loop()
         await self.clock.start(self.begin(), name="start-up")
         try:
             yield
@@ -116,6 +118,11 @@ class TickService:
         self._opened = True
         self.storage_error = ""
         return True
+
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Have the event loop do `action`; may be called from a signal handler."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(action)
 
     def going_down(self) -> None:
         """SIGTERM: claim no more; handlers are cancelled when most of the grace is over."""

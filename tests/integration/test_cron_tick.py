@@ -188,7 +188,7 @@ async def test_a_token_signed_by_somebody_else_is_refused(
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer x", "Bearer a.b.c", "Basic YTpi", "Bearer ü"])
 async def test_a_header_that_is_no_token_is_refused(served: Served, header: str) -> None:
-    answer = await served.http.post("/cron/tick", headers={"Authorization": header.encode()})
+    answer = await served.http.post("/cron/tick", headers={b"Authorization": header.encode()})
     assert answer.status_code == 401
 
 

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emonk_ops.tick.errors import SettingsError
+from emonk_ops.tick.settings import FIELDS, TickSettings, env_example, read_settings
+from emonk_ops.tick.settings_check import warnings_of
+
+ROOT = Path(__file__).parents[3]
+SAFE = {"ENVIRONMENT": "qa", "TICK_AUDIENCE": "https://a", "TICK_INVOKER": "t@p"}
+
+
+def problems(**environment: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**SAFE, **environment})
+    return caught.value.problems
+
+
+def test_a_developers_machine_needs_no_settings() -> None:
+    settings = read_settings({})
+    assert (settings.local, settings.storage, settings.port) == (True, "json", 8080)
+    assert settings.cadence == "* * * * *"
+
+
+def test_empty_variables_count_as_unset() -> None:
+    assert read_settings({"PORT": "", "K_REVISION": " "}).revision == "local"
+
+
+def test_every_field_of_the_settings_is_a_documented_variable() -> None:
+    documented = {variable.attribute for variable in FIELDS}
+    assert documented == set(TickSettings.__dataclass_fields__)
+    assert all(variable.says.endswith(".") for variable in FIELDS)
+
+
+def test_the_env_example_is_what_the_settings_generate() -> None:
+    assert (ROOT / ".env.example").read_text() == env_example()
+
+
+def test_the_env_example_can_be_used_as_it_is() -> None:
+    pairs = [line.partition("=") for line in env_example().splitlines() if "=" in line[:40]]
+    values = {name: value.strip('"') for name, _, value in pairs if not name.startswith("#")}
+    assert read_settings(values) == read_settings({})
+
+
+def test_all_problems_are_listed_at_once() -> None:
+    found = problems(PORT="x", SCHEDULER_STORAGE="tape", SCHEDULER_LEGACY_LOOP="perhaps")
+    assert len(found) == 3
+
+
+def test_a_handler_that_could_outlive_its_lease_is_refused_with_both_numbers() -> None:
+    (problem,) = problems(SCHEDULER_LEASE_SECONDS="60", SCHEDULER_HANDLER_TIMEOUT_SECONDS="50")
+    assert "SCHEDULER_HANDLER_TIMEOUT_SECONDS=50" in problem
+    assert "SCHEDULER_LEASE_SECONDS=60" in problem
+
+
+@pytest.mark.parametrize(
+    "name", ["SCHEDULER_ATTEMPT_DEADLINE_SECONDS", "SCHEDULER_REQUEST_TIMEOUT_SECONDS"]
+)
+def test_a_tick_that_would_be_cut_off_is_refused_with_both_numbers(name: str) -> None:
+    (problem,) = problems(**{name: "120"})
+    assert "up to 120 s" in problem
+    assert f"{name}=120" in problem
+
+
+def test_an_open_tick_endpoint_is_refused_outside_a_local_environment() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"ENVIRONMENT": "production"})
+    assert [problem.split()[0] for problem in caught.value.problems] == [
+        "TICK_AUDIENCE",
+        "TICK_INVOKER",
+    ]
+
+
+def test_half_of_the_tick_identity_is_refused_locally_too() -> None:
+    with pytest.raises(SettingsError, match="belong together"):
+        read_settings({"TICK_AUDIENCE": "https://a"})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/certs", "http://127.0.0.1.example.com/", "http://10.0.0.1/x", "x"]
+)
+def test_certificates_from_elsewhere_are_refused(url: str) -> None:
+    (problem,) = problems(OIDC_CERTS_URL=url)
+    assert "loopback" in problem
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99/c", "http://localhost/c", "http://[::1]:9/c"])
+def test_certificates_from_loopback_are_accepted(url: str) -> None:
+    assert read_settings({**SAFE, "OIDC_CERTS_URL": url}).certs_url == url
+
+
+def test_firestore_is_refused_until_it_is_there() -> None:
+    (problem,) = problems(SCHEDULER_STORAGE="firestore")
+    assert "no Firestore storage yet" in problem
+
+
+def test_json_on_cloud_run_warns_of_its_instance() -> None:
+    settings = read_settings({**SAFE, "K_SERVICE": "emonk-agent"})
+    (warning,) = warnings_of(settings)
+    assert "max-instances at 1" in warning
+    assert warnings_of(read_settings(SAFE)) == []
+
+
+def test_the_vertex_project_comes_before_the_google_project() -> None:
+    both = {"VERTEX_AI_PROJECT_ID": "v", "GOOGLE_CLOUD_PROJECT": "g"}
+    assert read_settings(both).project == "v"
+    assert read_settings({"GOOGLE_CLOUD_PROJECT": "g"}).project == "g"
