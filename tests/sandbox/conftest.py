@@ -103,11 +103,11 @@ class Cloud:
         template.scaling.max_instance_count = 1
         return Service(template=template)
 
-    def create(self, service: Service, name: str = "web") -> Service:
+    def create(self, service: Service, name: str = "web") -> Any:
         request = {"parent": self.parent, "service_id": name, "service": service}
         return self.finished(self.services.create_service(request, timeout=5))
 
-    def update(self, service: Service, *paths: str) -> Service:
+    def update(self, service: Service, *paths: str) -> Any:
         request = {"service": service, "update_mask": {"paths": paths}}
         return self.finished(self.services.update_service(request, timeout=5))
 

@@ -11,15 +11,14 @@ from emonk_ops.sandbox.run.instances import Instance
 from emonk_ops.sandbox.run.platform import Platform
 from emonk_ops.sandbox.run.spec import Image
 from emonk_ops.sandbox.run.state import RunState
-from emonk_ops.sandbox.world import World
 
 
 class RunControl:
     """POST /sandbox/images, GET /sandbox/instances, POST /sandbox/instances/{kill,freeze,thaw}."""
 
-    def __init__(self, world: World, state: RunState, platform: Platform) -> None:
-        self._world = world
+    def __init__(self, state: RunState, platform: Platform, restoring: set[str]) -> None:
         self._state = state
+        self._restoring = restoring
         self._platform = platform
 
     def actions(self) -> dict[tuple[str, str], Action]:
@@ -36,11 +35,12 @@ class RunControl:
         services = []
         for service in self._state.services():
             ready = service.terminal_condition
+            state = ready.state.name.removeprefix("CONDITION_").lower()
             services.append(
                 {
                     "name": service.name,
                     "uri": service.uri,
-                    "ready": ready.state.name.removeprefix("CONDITION_").lower(),
+                    "ready": "restoring" if service.name in self._restoring else state,
                     "message": ready.message,
                     "latest_ready_revision": service.latest_ready_revision.rpartition("/")[2],
                     "traffic": [

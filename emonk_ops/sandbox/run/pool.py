@@ -77,12 +77,14 @@ class RevisionPool:
         """From now on the minimum is kept alive, with back-off when it will not stay up."""
         self.serving = True
         if len(self._live()) < self.spec.minimum:
-            self._world.spawn(self._refill(), f"refill {self.spec.revision}")
+            step = min(self._failures, len(_BACKOFF_SECONDS) - 1)
+            work = self._refill(_BACKOFF_SECONDS[step])
+            self._world.spawn(work, f"refill {self.spec.revision}")
 
-    async def _refill(self) -> None:
-        step = min(self._failures, len(_BACKOFF_SECONDS) - 1)
+    async def _refill(self, seconds: float) -> None:
+        """Start what is missing after `seconds` of platform time."""
         now = self._world.clock.now()
-        await self._world.clock.sleep_until(now + timedelta(seconds=_BACKOFF_SECONDS[step]))
+        await self._world.clock.sleep_until(now + timedelta(seconds=seconds))
         if self.serving and not self._closed and len(self._live()) < self.spec.minimum:
             with contextlib.suppress(StartFailed):
                 await self._start_one()

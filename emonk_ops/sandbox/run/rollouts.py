@@ -35,6 +35,7 @@ class Rollouts:
         self._state = state
         self._platform = platform
         self._operations = operations
+        self.restoring: set[str] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def begin(self, service: Service, coming: str, operation: str) -> asyncio.Task[None]:
@@ -114,13 +115,18 @@ class Rollouts:
                     self._settle(revision, str(problem))
 
     async def restore(self, service: Service) -> None:
-        """Take up a service after `up`: its front at once, its instances soon after."""
-        name = parse_service(service.name)
-        async with self._turns[service.name]:
-            await self._platform.front(name)
-            coming = service.latest_created_revision if service.reconciling else ""
-            failure = await self._make_ready(service.name, coming) if coming else None
-            await self._make_route(service.name, failure)
+        """Take up a service after `up`: its front at once, where requests wait for the instances
+        that are coming; then what a rollout had left undone.
+        """
+        self.restoring.add(service.name)
+        try:
+            async with self._turns[service.name]:
+                await self._platform.route(service)
+                coming = service.latest_created_revision if service.reconciling else ""
+                failure = await self._make_ready(service.name, coming) if coming else None
+                await self._make_route(service.name, failure)
+        finally:
+            self.restoring.discard(service.name)
 
     async def forget(self, name: ServiceName) -> None:
         """Stop everything of a service that was deleted, after a rollout that is going on."""

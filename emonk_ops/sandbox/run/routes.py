@@ -34,7 +34,7 @@ class RunApi:
         self._operations = OperationLog(self.state)
         self._rollouts = Rollouts(world, self.state, self.platform, self._operations)
         self.services = ServiceMethods(world, self.state, self._rollouts, self._operations)
-        self._control = RunControl(world, self.state, self.platform)
+        self._control = RunControl(self.state, self.platform, self._rollouts.restoring)
         self._restored: list[asyncio.Task[Any]] = []
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
@@ -77,6 +77,7 @@ class RunApi:
         self.platform.start()
         self._operations.abandon_unfinished()
         for service in self.state.services():
+            self._rollouts.restoring.add(service.name)
             task = self._world.spawn(self._rollouts.restore(service), f"restore {service.name}")
             self._restored.append(task)
 
