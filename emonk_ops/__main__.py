@@ -11,18 +11,18 @@ def main(
     argv: Sequence[str] | None = None,
     *,
     journal_listener: Callable[[str, int], None] | None = None,
-) -> None:
-    """Run one command and exit; `journal_listener` hears of every journal write (crash tests)."""
+) -> int:
+    """Run one command, return its exit code; `journal_listener` hears of every journal write."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         _print_version()
-        return
+        return 0
     if not sys.stdout.isatty():
         # Plain help in pipes: faster, and free of colours whatever the pipeline sets.
         os.environ.setdefault("TYPER_USE_RICH", "0")
     from emonk_ops.cli.app import run
 
-    run(arguments, journal_listener=journal_listener)
+    return run(arguments, journal_listener=journal_listener)
 
 
 def _print_version() -> None:
@@ -32,4 +32,4 @@ def _print_version() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

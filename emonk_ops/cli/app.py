@@ -1,4 +1,4 @@
-"""The commands, put together. Modules mounted here import Typer and nothing heavy."""
+"""The commands, put together. Only the module of the command that is typed is imported."""
 
 from __future__ import annotations
 
@@ -7,49 +7,70 @@ from typing import Annotated
 
 import typer
 
-from emonk_ops.cli import (
-    config,
-    help_topics,
-    history,
-    init,
-    lock,
-    logs,
-    rehearse,
-    rollback,
-    sandbox,
-    scheduler,
-    stage,
-    status,
-)
-from emonk_ops.cli.collaborators import Collaborators
-from emonk_ops.cli.command import HELP_NAMES, group
+from emonk_ops.cli.lazy import Entry, LazyGroup
 
 JournalListener = Callable[[str, int], None]
+ENTRIES = {
+    "stage": Entry("Run a stage of the rollout.", "stage", "stage_app"),
+    "rollback": Entry(
+        "Undo the newest stage, from what was captured before it.", "rollback", "register_rollback"
+    ),
+    "resume": Entry(
+        "Lift the hold that a rollback left, saying why it may go on.",
+        "rollback",
+        "register_resume",
+    ),
+    "status": Entry(
+        "Who drives, what serves, the job, stages, hold, lock, and what is unfinished.", "status"
+    ),
+    "history": Entry(
+        "The journal: who did what, when, why, with what result.",
+        "history",
+    ),
+    "logs": Entry("The service's log, through the Logging API.", "logs", "logs_app"),
+    "scheduler": Entry("The environment's Cloud Scheduler job.", "scheduler", "scheduler_app"),
+    "lock": Entry("The environment's lock: one rollout at a time.", "lock", "lock_app"),
+    "init": Entry(
+        "Write a documented emonk-ops.toml here; with --sandbox a service to rehearse with, too.",
+        "init",
+    ),
+    "config": Entry("The settings and where they come from.", "config", "config_app"),
+    "sandbox": Entry("A Google Cloud in a directory, to rehearse in.", "sandbox", "sandbox_app"),
+    "rehearse": Entry(
+        "Play the rollout in the sandbox: stages 0 to 2 in QA, a failing deploy, rollbacks.",
+        "rehearsal_command",
+    ),
+    "help": Entry("Things worth knowing.", "help_topics", "help_app"),
+}
+
+
+class Root(LazyGroup):
+    entries = ENTRIES
 
 
 def build() -> typer.Typer:
-    app = group(
-        "Moves a Cloud Run service's scheduled jobs to Cloud Scheduler, stage by stage, "
-        "with evidence and rollback."
+    app = typer.Typer(
+        cls=Root,
+        help="Moves a Cloud Run service's scheduled jobs to Cloud Scheduler, stage by stage, "
+        "with evidence and rollback.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    app.add_typer(stage.stage_app, name="stage")
-    for module in (rollback, status, history, init):
-        module.register(app)
-    app.add_typer(logs.logs_app, name="logs")
-    app.add_typer(scheduler.scheduler_app, name="scheduler")
-    app.add_typer(lock.lock_app, name="lock")
-    app.add_typer(config.config_app, name="config")
-    app.add_typer(help_topics.help_app, name="help")
-    app.command("rehearse", context_settings=HELP_NAMES)(rehearse.rehearse)
-    app.add_typer(sandbox.sandbox_app, name="sandbox")
     return app
 
 
-def run(argv: list[str], *, journal_listener: JournalListener | None = None) -> None:
-    """Run one command; ends the process with its exit code."""
+def run(argv: list[str], *, journal_listener: JournalListener | None = None) -> int:
+    """Run one command and return its exit code."""
+    from emonk_ops.cli.collaborators import Collaborators
+
     with_ = Collaborators(journal_listener=journal_listener, argv=tuple(argv))
-    build()(args=argv, prog_name="emonk-ops", obj=with_)
+    try:
+        app(args=argv, prog_name="emonk-ops", obj=with_)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
 
 
 def _root(
@@ -62,3 +83,6 @@ def _root(
 
         typer.echo(f"emonk-ops {version_of('emonk-ops')}")
         raise typer.Exit
+
+
+app = build()

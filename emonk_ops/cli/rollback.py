@@ -16,8 +16,11 @@ Further = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
+def register_rollback(app: typer.Typer) -> None:
     command(app, "rollback")(rollback)
+
+
+def register_resume(app: typer.Typer) -> None:
     command(app, "resume")(resume)
 
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
+from emonk_ops.cli.app import ENTRIES
 from emonk_ops.errors import EXIT_CODE_MEANINGS, ExitCode
 
 if TYPE_CHECKING:
@@ -275,3 +276,15 @@ def test_init_writes_what_config_check_accepts_and_never_overwrites(
     assert place.type("config", "check").code == 0
     assert place.type("init").code == ExitCode.REFUSED
     assert "qa | Google Cloud" in place.type("config", "show", "--env", "qa").out
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_what_the_help_says_of_a_command_is_what_the_command_says(name: str) -> None:
+    said = ENTRIES[name].load().help
+    assert " ".join(said.split("\f")[0].split()) == ENTRIES[name].help
+
+
+def test_a_mistyped_command_gets_the_nearest(place: Place) -> None:
+    answer = place.type("stauts")
+    assert answer.code == ExitCode.USAGE
+    assert "status" in answer.err
