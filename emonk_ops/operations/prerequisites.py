@@ -178,12 +178,13 @@ def legacy_loop_has_cpu(tools: Toolbox) -> Finding:
         return Finding(Verdict.PASS, "the legacy loop is not switched on", facts)
     if revision.min_instances >= 1 and revision.cpu_always_allocated:
         return Finding(Verdict.PASS, "min-instances 1, CPU always allocated", facts)
+    cpu = "always allocated" if revision.cpu_always_allocated else "throttled between requests"
     return Finding(
         Verdict.FAIL,
-        f"min-instances {revision.min_instances}, CPU "
-        f"{'always allocated' if revision.cpu_always_allocated else 'throttled between requests'}",
+        f"min-instances {revision.min_instances}, CPU {cpu}",
         facts,
-        f"gcloud run services update {tools.env.service.name} --min-instances 1 --no-cpu-throttling",
+        f"gcloud run services update {tools.env.service.name} "
+        "--min-instances 1 --no-cpu-throttling",
     )
 
 

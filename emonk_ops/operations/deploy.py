@@ -1,0 +1,160 @@
+"""A revision with both paths, deployed, serving, and read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emonk_ops.errors import DeployFailed, NotOffered, StepFailed
+from emonk_ops.operations import carry, service_env
+from emonk_ops.operations.prerequisites import serving_revision
+from emonk_ops.operations.probes import last_lines
+from emonk_ops.operations.traffic import to_latest
+from emonk_ops.ports import DeployRequest, Revision, Service
+from emonk_ops.rollout.model import StepResult
+from emonk_ops.toolbox import Toolbox
+
+DEPLOY_SECONDS = 600.0
+Differences = dict[str, list[str]]
+
+
+def ensure_legacy_revision(tools: Toolbox) -> StepResult:
+    """Stage 1: both paths exist, and the legacy loop drives."""
+    return _ensure(tools, legacy_loop=True, driver="legacy")
+
+
+def preview_legacy_revision(tools: Toolbox) -> StepResult:
+    return _preview(tools, legacy_loop=True, driver="legacy")
+
+
+def ensure_cloud_revision(tools: Toolbox) -> StepResult:
+    """Stage 2, Cloud Scheduler as the only driver: a restart must not bring the loop back."""
+    return _ensure(tools, legacy_loop=False, driver="cloud")
+
+
+def preview_cloud_revision(tools: Toolbox) -> StepResult:
+    return _preview(tools, legacy_loop=False, driver="cloud")
+
+
+def _ensure(tools: Toolbox, *, legacy_loop: bool, driver: str) -> StepResult:
+    changed, facts = False, {}
+    if left := carry.unfinished(tools):
+        tools.say(f"finishing what an interrupted run began: jobs of {left.from_revision}")
+        facts = carry.bring(tools, left, serving_revision(tools).name)
+        changed = True
+    service = tools.run.describe_service()
+    request = _request(tools, service, legacy_loop=legacy_loop)
+    needed = _needed(tools, service, request)
+    if needed or tools.env.commands.deploy:
+        facts = carry.carry_over(tools, lambda: _switch(tools, request), driver_after=driver)
+        return StepResult(True, _told(facts), {**facts, "changes": needed})
+    if driven := _ensure_driver(tools, driver):
+        return StepResult(True, f"{driver} drives now, epoch {driven['epoch']}", driven)
+    serving = service.serving_revision
+    if changed:
+        return StepResult(True, _told(facts), facts)
+    return StepResult(False, f"already so: {serving} serves", {"revision": serving})
+
+
+def _preview(tools: Toolbox, *, legacy_loop: bool, driver: str) -> StepResult:
+    service = tools.run.describe_service()
+    request = _request(tools, service, legacy_loop=legacy_loop)
+    needed = _needed(tools, service, request)
+    if command := tools.env.commands.deploy:
+        needed = {"command": ["", " ".join(command)], **needed}
+    if not needed:
+        return StepResult(False, f"already so: {service.serving_revision} serves")
+    summary = f"a new revision after {service.serving_revision}; {driver} drives"
+    return StepResult(True, summary, {"diff": needed})
+
+
+def _request(tools: Toolbox, service: Service, *, legacy_loop: bool) -> DeployRequest:
+    """The loop needs an instance that is always there, and JSON storage only one of them."""
+    running = service.template
+    storage = running.env.get("SCHEDULER_STORAGE", "json")
+    return DeployRequest(
+        image=tools.env.service.image or running.image,
+        env=service_env.wanted(tools.env, service.uri, legacy_loop=legacy_loop),
+        min_instances=max(1, running.min_instances),
+        max_instances=1 if storage == "json" else None,
+        cpu_always_allocated=True if legacy_loop else None,
+    )
+
+
+def _needed(tools: Toolbox, service: Service, request: DeployRequest) -> Differences:
+    """What the serving revision lacks of the request; empty when it is already so."""
+    serving = serving_revision(tools)
+    found = _differences(serving, request)
+    if service.pinned:
+        found["traffic"] = [f"PINNED to {serving.name}", "latest"]
+    elif service.serving_revision != service.latest_ready:
+        found["traffic"] = [service.serving_revision or "(split)", service.latest_ready]
+    return found
+
+
+def _differences(running: Revision, request: DeployRequest) -> Differences:
+    found = service_env.differences(running.env, request.env)
+    pairs: tuple[tuple[str, Any, Any], ...] = (
+        ("image", running.image, request.image or running.image),
+        ("min_instances", running.min_instances, request.min_instances),
+        ("max_instances", running.max_instances, request.max_instances),
+        ("cpu_always_allocated", running.cpu_always_allocated, request.cpu_always_allocated),
+    )
+    for name, now, want in pairs:
+        if want is not None and now != want:
+            found[name] = [str(now), str(want)]
+    return found
+
+
+def _switch(tools: Toolbox, request: DeployRequest) -> str:
+    """Deploy by the configured command, then through the API what it did not pass on; un-pin."""
+    if tools.env.commands.deploy:
+        _run_command(tools, request)
+    service = tools.run.describe_service()
+    if _differences(service.template, request):
+        tools.say("deploying a new revision")
+        try:
+            service = tools.run.deploy(request, timeout_seconds=DEPLOY_SECONDS)
+        except DeployFailed as error:
+            error.log_lines = last_lines(tools, error.revision)
+            raise
+    service = to_latest(tools, service)
+    if service.serving_revision != service.latest_created:
+        raise StepFailed(
+            f"{service.latest_created} was deployed and "
+            f"{service.serving_revision or 'a split of revisions'} serves",
+            hint=f"emonk-ops status --env {tools.env.name}",
+        )
+    return service.serving_revision
+
+
+def _run_command(tools: Toolbox, request: DeployRequest) -> None:
+    passed = {name: value for name, value in request.env.items() if value is not None}
+    own = {
+        "EMONK_PROJECT": tools.env.project,
+        "EMONK_REGION": tools.env.service.region,
+        "EMONK_SERVICE": tools.env.service.name,
+        "EMONK_IMAGE": request.image,
+    }
+    tools.say(f"running {' '.join(tools.env.commands.deploy)}")
+    result = tools.commands.run(tools.env.commands.deploy, env={**passed, **own})
+    if result.exit_code != 0:
+        raise DeployFailed(
+            f"{' '.join(result.argv)} ended with {result.exit_code}",
+            log_lines=result.last_lines,
+        )
+
+
+def _ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
+    try:
+        return carry.ensure_driver(tools, driver)
+    except NotOffered:
+        return None
+
+
+def _told(facts: dict[str, Any]) -> str:
+    if not facts.get("carried"):
+        return f"{facts['revision']} serves; jobs not carried: {facts.get('why')}"
+    return (
+        f"{facts['revision']} serves; {facts['jobs']} jobs carried; {facts['driver']} drives "
+        f"(epoch {facts['epoch']}); nobody drove for {facts['nobody_drove_seconds']:.1f} s"
+    )

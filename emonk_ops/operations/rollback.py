@@ -1,0 +1,122 @@
+"""The inverse of a stage, computed from what was captured before it. No build, no arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from emonk_ops.errors import NotOffered, StepFailed
+from emonk_ops.operations import carry, driver, probes, tick_job, traffic
+from emonk_ops.operations.prerequisites import serving_revision
+from emonk_ops.ports import TickJobSpec
+from emonk_ops.rollout.model import Finding, Step, StepResult, Verdict
+from emonk_ops.settings import Environment
+from emonk_ops.toolbox import Toolbox
+
+Facts = Mapping[str, Any]
+
+
+def inverse_steps(env: Environment, captured: Facts) -> tuple[Step, ...]:
+    """In the order that never leaves two drivers: pause, carry back, restore the job, look."""
+    revision, drove = captured["revision"], captured["driver"]
+
+    def restore_revision(tools: Toolbox) -> StepResult:
+        return _restore_revision(tools, captured)
+
+    def restore_job(tools: Toolbox) -> StepResult:
+        return _restore_job(tools, captured)
+
+    def look(tools: Toolbox) -> StepResult:
+        return _look(tools, captured)
+
+    return (
+        Step("pause-job", f"Pause {env.service.job}", tick_job.ensure_paused, budget_seconds=5.0),
+        Step(
+            "restore-revision",
+            f"Traffic back to {revision} with all jobs; {drove} drives",
+            restore_revision,
+            budget_seconds=60.0,
+        ),
+        Step("restore-job", _job_title(env, captured), restore_job, budget_seconds=10.0),
+        Step("one-driver", f"Exactly one driver, {drove}; healthy", look, budget_seconds=30.0),
+    )
+
+
+def _job_title(env: Environment, captured: Facts) -> str:
+    job = captured.get("scheduler_job")
+    if job is None:
+        return f"{env.service.job} was absent before: it stays, paused"
+    return f"{env.service.job} as it was: {job['state']}"
+
+
+def _restore_revision(tools: Toolbox, captured: Facts) -> StepResult:
+    wanted, drove = str(captured["revision"]), str(captured["driver"])
+    facts: dict[str, Any] = {}
+    if left := carry.unfinished(tools):
+        facts = carry.bring(tools, left, serving_revision(tools).name)
+    if serving_revision(tools).name != wanted:
+        facts = carry.carry_over(
+            tools, lambda: traffic.to_revision(tools, wanted), driver_after=drove
+        )
+        return StepResult(True, _told(facts, drove), facts)
+    try:
+        driven = carry.ensure_driver(tools, drove)
+    except NotOffered:
+        driven = None
+    if driven:
+        return StepResult(
+            True, f"{wanted} serves; {drove} drives (epoch {driven['epoch']})", driven
+        )
+    if facts:
+        return StepResult(True, _told(facts, drove), facts)
+    return StepResult(False, f"already so: {wanted} serves, {drove} drives")
+
+
+def _restore_job(tools: Toolbox, captured: Facts) -> StepResult:
+    """Its specification and state as captured. One that we made stays, paused: it costs nothing."""
+    before = captured.get("scheduler_job")
+    now = tools.jobs.describe()
+    if before is None or now is None:
+        state = "absent" if now is None else now.state
+        return StepResult(False, f"already so: {tools.env.service.job} is {state}")
+    changed = False
+    spec = TickJobSpec(**before["spec"])
+    found = tick_job.drift(now.spec, spec)
+    if found:
+        now = tools.jobs.update(spec)
+        changed = True
+    if before["state"] == driver.ENABLED and now.state != driver.ENABLED:
+        now = tools.jobs.resume()
+        changed = True
+    told = f"{now.name} is {now.state}, as captured"
+    return StepResult(changed, told if changed else f"already so: {told}", {"diff": found})
+
+
+def _look(tools: Toolbox, captured: Facts) -> StepResult:
+    drove = str(captured["driver"])
+    judge = driver.cloud_drives_alone if drove == "cloud" else driver.legacy_drives_alone
+    if drove not in ("legacy", "cloud"):
+        judge = driver.one_driver
+    findings: dict[str, Finding] = {"driver": judge(tools), "health": probes.healthy(tools)}
+    bad = [
+        f"{name}: {one.summary}"
+        for name, one in findings.items()
+        if one.verdict is not Verdict.PASS
+    ]
+    if bad:
+        raise StepFailed(
+            f"after the rollback: {'; '.join(bad)}",
+            hint=f"emonk-ops rollback --env {tools.env.name}",
+        )
+    told = "; ".join(one.summary for one in findings.values())
+    return StepResult(False, told, {name: dict(one.facts) for name, one in findings.items()})
+
+
+def _told(facts: Mapping[str, Any], drove: str) -> str:
+    told = f"{facts['revision']} serves (PINNED)"
+    if not facts.get("carried"):
+        return f"{told}; jobs not carried: {facts.get('why')}"
+    return (
+        f"{told}; {facts['jobs']} jobs carried back; {drove} drives (epoch {facts['epoch']}); "
+        f"nobody drove for {facts['nobody_drove_seconds']:.1f} s"
+    )

@@ -1,0 +1,142 @@
+"""A stretch of expected ticks, and what three witnesses saw of them.
+
+The cadence says which ticks must exist. The witnesses are the request log that the platform writes,
+the service's own tick lines, and its warnings and errors. Cloud Scheduler's execution log stamps
+its entries when they arrive, so it orders nothing and is not one of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from emonk_ops.operations.cadence import interval, next_slots
+from emonk_ops.operations.prerequisites import serving_revision
+from emonk_ops.ports import LogEntry
+from emonk_ops.rollout.model import Finding, Verdict
+from emonk_ops.settings import Environment
+from emonk_ops.toolbox import Toolbox
+
+SCHEDULER_AGENT = "Google-Cloud-Scheduler"
+COMPLETED = "Scheduler tick completed"
+LATEST_START = timedelta(seconds=30)  # dispatch comes some seconds after the slot, and logs lag
+WINDOW_FILE = "tick-window.json"
+
+
+@dataclass(frozen=True)
+class TickWindow:
+    """`slots` are the expected instants; each may be served until `patience` after it."""
+
+    slots: tuple[datetime, ...]
+    patience: timedelta
+    requests: tuple[LogEntry, ...]  # POST /cron/tick by Cloud Scheduler
+    ticks: tuple[LogEntry, ...]  # the service's tick lines
+    complaints: tuple[LogEntry, ...]  # severity WARNING or worse, by the service
+
+    def request_of(self, slot: datetime) -> LogEntry | None:
+        until = slot + self.patience
+        return next((one for one in self.requests if slot <= one.timestamp < until), None)
+
+    def total(self, metric: str) -> int:
+        return sum(int(tick.payload.get(metric, 0) or 0) for tick in self.ticks)
+
+    @property
+    def revisions(self) -> frozenset[str]:
+        return frozenset(tick.resource.get("revision_name", "") for tick in self.ticks)
+
+
+def begin(tools: Toolbox) -> datetime:
+    """From now on ticks are counted. Kept on disk, so that the next call goes on counting.
+
+    Counting starts anew when another revision serves.
+    """
+    revision = serving_revision(tools).name
+    kept = _kept(tools)
+    if kept.get("revision") == revision:
+        return datetime.fromisoformat(kept["from"])
+    return restart(tools)
+
+
+def restart(tools: Toolbox) -> datetime:
+    """Forget the ticks so far."""
+    now = tools.clock.now()
+    tools.keep.mkdir(parents=True, exist_ok=True)
+    body = {"from": now.isoformat(), "revision": serving_revision(tools).name}
+    (tools.keep / WINDOW_FILE).write_text(json.dumps(body))
+    return now
+
+
+def observe(tools: Toolbox) -> TickWindow | Finding:
+    """The window once its last slot has had its time; else WAITING, or wait for it."""
+    known = tools.memo.get("tick_window")
+    if isinstance(known, TickWindow):
+        return known
+    env = tools.env
+    start = begin(tools)
+    slots = next_slots(env.cadence, env.time_zone, start, env.acceptance_intervals)
+    patience = min(LATEST_START, interval(env.cadence, env.time_zone, start) / 2)
+    complete = slots[-1] + patience
+    now = tools.clock.now()
+    if now < complete:
+        if not tools.waits:
+            return _waiting(slots, now, complete)
+        tools.say(f"waiting for {len(slots)} ticks, until {complete:%H:%M:%S}Z")
+        tools.clock.sleep_until(complete)
+    window = _read(tools, slots, patience, start)
+    tools.memo["tick_window"] = window
+    return window
+
+
+def _waiting(slots: tuple[datetime, ...], now: datetime, complete: datetime) -> Finding:
+    passed = sum(slot <= now for slot in slots)
+    return Finding(
+        Verdict.WAITING,
+        f"{passed} of {len(slots)} intervals have passed; complete at {complete:%H:%M:%S}Z",
+        {"slots": [slot.isoformat() for slot in slots]},
+        wait_until=complete,
+    )
+
+
+def _read(
+    tools: Toolbox, slots: tuple[datetime, ...], patience: timedelta, start: datetime
+) -> TickWindow:
+    since, until = slots[0], slots[-1] + patience
+
+    def entries(query: str, first: datetime) -> tuple[LogEntry, ...]:
+        return tuple(
+            tools.logs.entries(f"{of_service(tools.env)} AND {query}", since=first, until=until)
+        )
+
+    path = tools.env.service.tick_path
+    return TickWindow(
+        slots=slots,
+        patience=patience,
+        requests=entries(
+            f'log_id("run.googleapis.com/requests") AND httpRequest.requestUrl:"{path}" '
+            f'AND httpRequest.userAgent:"{SCHEDULER_AGENT}"',
+            since,
+        ),
+        ticks=entries(f'jsonPayload.message="{COMPLETED}"', since),
+        complaints=entries("severity>=WARNING", start),
+    )
+
+
+def of_service(env: Environment) -> str:
+    return (
+        f'resource.type="cloud_run_revision" AND resource.labels.service_name="{env.service.name}"'
+    )
+
+
+def _kept(tools: Toolbox) -> Mapping[str, Any]:
+    try:
+        found = json.loads((tools.keep / WINDOW_FILE).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%H:%M:%SZ")
