@@ -87,7 +87,6 @@ def acceptance(env: Environment) -> tuple[Check, ...]:
     if not env.only_driver:
         return ()
     over = f"over {env.acceptance_intervals} intervals"
-    tendency = env.advisory_tendencies
     return (
         Check(
             "triggers",
@@ -104,7 +103,7 @@ def acceptance(env: Environment) -> tuple[Check, ...]:
             "jobs-succeed",
             "Jobs execute successfully",
             tick_metrics.jobs_execute_successfully,
-            advisory=tendency,
+            inconclusive_is_advisory=env.advisory_tendencies,
         ),
         Check(
             "logs-show-ticks", "Cloud Run logs show tick execution", tick_metrics.logs_show_ticks

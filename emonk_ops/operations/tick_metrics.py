@@ -5,7 +5,7 @@ Each verdict prints its n and what n can prove: a clean dozen only shows a rate 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from emonk_ops.operations.tick_window import COMPLETED, TickWindow, observe, of_service, utc
@@ -135,7 +135,7 @@ def _no_complaints(window: TickWindow) -> Finding:
     return _clean(len(window.slots), f"none over {len(window.slots)} intervals", facts)
 
 
-def _clean(n: int, summary: str, facts: dict[str, object]) -> Finding:
+def _clean(n: int, summary: str, facts: Mapping[str, object]) -> Finding:
     """A pass, with what so many clean samples can prove at 95 % confidence."""
     if n == 0:
         return Finding(Verdict.INCONCLUSIVE, f"{summary}: nothing to judge by", facts)

@@ -54,6 +54,7 @@ class Check:
     sentence: str  # the guide's line, or ours
     measure: Callable[[Toolbox], Finding] | None = None
     advisory: bool = False  # printed and recorded, never blocks
+    inconclusive_is_advisory: bool = False  # a tendency that the environment calls advisory
     per_run: bool = False  # its attestation is only valid for the run in which it was given
 
 
@@ -69,6 +70,8 @@ class CheckResult:
     @property
     def holds(self) -> bool:
         if self.finding.verdict is Verdict.PASS or self.check.advisory:
+            return True
+        if self.finding.verdict is Verdict.INCONCLUSIVE and self.check.inconclusive_is_advisory:
             return True
         may_attest = self.finding.verdict in (Verdict.ASK, Verdict.ERROR)
         return may_attest and self.attestation is not None
