@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from emonk_ops.tick import logs
 from emonk_ops.tick.admin import admin_routes
 from emonk_ops.tick.auth import Unauthorized
 from emonk_ops.tick.driver import Path
@@ -80,7 +81,7 @@ async def _tick(service: TickService, request: Request) -> Response:
     try:
         await may_tick(service, request)
     except Unauthorized as error:
-        service.log.warning("Tick refused", reason=error.message)
+        service.log.warning(logs.TICK_REFUSED, reason=error.message)
         body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
         return JSONResponse(body, status_code=401, headers={"WWW-Authenticate": "Bearer"})
     if not await service.open_storage():

@@ -140,9 +140,10 @@ class Running:
 
 def release_of(held: Held, reason: str) -> Ending:
     """Give the job back unfinished, or not even started."""
+    refund = held.shutting_down or not held.started
 
     def settle(job: Job, now: datetime) -> Job:
-        return settlement.after_release(job, now, reason, started=held.started)
+        return settlement.after_release(job, now, reason, started=held.started, refund=refund)
 
     return Ending(held, "released", settle, reason)
 

@@ -76,7 +76,9 @@ class CronScheduler(LegacyLoop):
         if refusal is not None:
             report = replace(refusal, tick_id=tick_id, path=path.value)
             # A loop that has to be quiet says so once, when the driver changes.
-            if path is Path.CRON or report.poll_failed:
+            if report.poll_failed:
+                self.engine.log.error(logs.TICK_FAILED, **report.to_dict())
+            elif path is Path.CRON:
                 self.engine.log.info(logs.TICK_NOT_EXECUTED, **report.to_dict())
             return report
         self.engine.log.info(logs.TICK_RUNNING, tick_id=tick_id, path=path.value)

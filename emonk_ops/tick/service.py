@@ -95,7 +95,7 @@ class TickService:
     async def begin(self) -> None:
         """Open the storage, take the seat, start the loop. Broken storage is for /health to say."""
         for warning in warnings_of(self.settings):
-            self.log.warning("Unsafe setting", problem=warning)
+            self.log.warning(logs.UNSAFE_SETTING, problem=warning)
         agent = AgentCore(self.scheduler)
         await self.open_storage()
         if self.settings.legacy_loop or self.settings.shadow:

@@ -93,9 +93,12 @@ def after_failure(job: Job, now: datetime, reason: str, jitter: float) -> Job:
     )
 
 
-def after_release(job: Job, now: datetime, reason: str, *, started: bool) -> Job:
-    """Unfinished and free again at once; the attempt is given back if nothing was started."""
-    attempt = job.attempt if started else max(0, job.attempt - 1)
+def after_release(job: Job, now: datetime, reason: str, *, started: bool, refund: bool) -> Job:
+    """Unfinished and free again at once; `refund` gives the attempt back.
+
+    An end of the service is no fault of the job: a deploy must not use up its last attempt.
+    """
+    attempt = max(0, job.attempt - 1) if refund else job.attempt
     released = job.with_run(_run(job, now, "released", reason)) if started else job
     return _freed(replace(released, attempt=attempt), now)
 
@@ -120,11 +123,13 @@ def cancelled(job: Job) -> Job:
 
 
 def _misfire(job: Job, now: datetime) -> Judgement:
+    if job.misfire == "run_all":
+        return Runnable(job)
     latest, missed = job.schedule.latest(job.slot, now)
     late = (now - latest).total_seconds() > job.grace_seconds
-    if job.misfire == "skip" and (late or missed):
-        return _skip(job, now, latest, missed, late)
-    if missed and job.misfire == "run_once":
+    if job.misfire == "skip":
+        return _skip(job, now, latest, missed, late) if late or missed else Runnable(job)
+    if missed:
         run = Run(job.slot, "coalesced", now, job.fence, count=missed, reason="misfire: run_once")
         return Runnable(replace(job, slot=latest, effects={}).with_run(run), coalesced=missed)
     return Runnable(job)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emonk_ops.tick import logs
 from emonk_ops.tick.auth import Unauthorized
 from emonk_ops.tick.errors import InvalidJob, TickError
 from emonk_ops.tick.gates import may_chat
@@ -43,7 +44,7 @@ async def _webhook(service: TickService, request: Request) -> Response:
     try:
         await may_chat(service, request, sender)
     except Unauthorized as error:
-        service.log.warning("Webhook refused", reason=error.message)
+        service.log.warning(logs.WEBHOOK_REFUSED, reason=error.message)
         body = {"error": {"code": error.code, "message": "not allowed", "hint": ""}}
         return JSONResponse(body, status_code=401)
     if not await service.open_storage():

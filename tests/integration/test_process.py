@@ -146,7 +146,7 @@ def test_sigterm_gives_the_lease_of_a_cancelled_handler_back(start: Start, tmp_p
     assert [e for e in cloud.entries if e["message"] == "Job released"]
     last = (tmp_path / "jobs.jsonl").read_text().splitlines()[-1]
     job = json.loads(last.partition(" ")[2])["job"]
-    assert (job["state"], job["lease_id"], job["attempt"]) == ("scheduled", None, 1)
+    assert (job["state"], job["lease_id"], job["attempt"]) == ("scheduled", None, 0)
 
 
 @pytest.mark.parametrize(
