@@ -109,8 +109,11 @@ class Desk:
         return self.with_.open_toolbox(self.env, waits=waits, keep=keep, say=say)
 
     def show_header(self) -> None:
-        """The first line of every screen."""
+        """The first line of every screen, and what an earlier command left half way."""
+        from emonk_ops.cli.unfinished import show_unfinished
+
         self.screen.line(header(self.env))
+        show_unfinished(self)
 
     def answer(
         self,

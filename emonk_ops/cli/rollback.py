@@ -54,13 +54,11 @@ def resume(desk: Desk, reason: options.Reason = "") -> ExitCode:
 
 def _plan(desk: Desk, further: bool) -> ExitCode:
     from emonk_ops.cli.consent import show_steps
-    from emonk_ops.cli.unfinished import show_unfinished
     from emonk_ops.rollout.plan import preview_all
     from emonk_ops.rollout.rollback import plan_rollback
 
     desk.show_header()
     standing = desk.book.standing()
-    show_unfinished(desk, standing)
     tools = desk.toolbox()
     planned = plan_rollback(standing, tools, desk.with_.load_stage, further=further)
     if planned.capture is None:
@@ -81,14 +79,12 @@ def _run(desk: Desk, yes: bool, no_input: bool, reason: str, further: bool) -> E
     from emonk_ops.cli.consent import consent, require_flag
     from emonk_ops.cli.reports import finish_rollback
     from emonk_ops.cli.screens import screen_for
-    from emonk_ops.cli.unfinished import show_unfinished
     from emonk_ops.rollout.events import Noted
     from emonk_ops.rollout.rollback import plan_rollback, roll_back
 
     desk.show_header()
     require_flag(desk, yes=yes, no_input=no_input, what="rollback")
     standing = desk.book.standing()
-    show_unfinished(desk, standing)
     screen = screen_for(desk)
     tools = desk.toolbox(waits=True, say=lambda line: screen.notice(Noted(line)))
     load = desk.with_.load_stage

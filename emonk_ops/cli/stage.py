@@ -69,13 +69,11 @@ for _number in NUMBERS:
 
 def _plan(desk: Desk, number: int) -> ExitCode:
     from emonk_ops.cli.plan_screen import show_plan
-    from emonk_ops.cli.unfinished import show_unfinished
     from emonk_ops.rollout.plan import plan_stage
 
     stage = desk.with_.load_stage(number)
     desk.show_header()
     standing = desk.book.standing()
-    show_unfinished(desk, standing)
     planned = plan_stage(stage, desk.toolbox(), standing)
     show_plan(desk.screen, planned)
     hint = f"emonk-ops stage {number} --env {desk.env.name}"
@@ -95,7 +93,6 @@ def _run(
     from emonk_ops.cli.consent import consent, require_flag, word_asker
     from emonk_ops.cli.reports import finish_stage
     from emonk_ops.cli.screens import screen_for
-    from emonk_ops.cli.unfinished import show_unfinished
     from emonk_ops.rollout.checks import Words
     from emonk_ops.rollout.events import Noted
     from emonk_ops.rollout.runner import Options, run_stage
@@ -104,7 +101,6 @@ def _run(
     desk.show_header()
     if stage.plan(desk.env):
         require_flag(desk, yes=yes, no_input=no_input, what=f"stage {number}")
-    show_unfinished(desk, desk.book.standing())
     screen = screen_for(desk)
     tools = desk.toolbox(waits=wait, say=lambda line: screen.notice(Noted(line)))
     chosen = Options(

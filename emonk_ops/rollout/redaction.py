@@ -11,13 +11,13 @@ from typing import Any
 
 REDACTED = "[redacted]"
 SECRET_NAME = re.compile(r"token|secret|password|authorization|api[_-]?key|private[_-]?key", re.I)
+# What the group matches is kept.
 SECRET_TEXT = (
-    re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"),  # a JSON web token
-    re.compile(r"(?i)(?<=bearer )\S+"),
-    re.compile(r"(?i)(?<=(?:secret|passwd)=)[^\s&]+|(?<=(?:password)=)[^\s&]+|(?<=token=)[^\s&]+"),
-    re.compile(
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.S
-    ),
+    re.compile(r"()eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"),  # a JSON web token
+    re.compile(r"(bearer )\S+", re.I),
+    re.compile(r"((?:secret|passwd|password|token)=)[^\s&]+", re.I),
+    re.compile(r"(://)[^/@\s:]+:[^/@\s]+(?=@)"),  # user:password of a URL
+    re.compile(r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*KEY-----|$)", re.S),
 )
 
 
@@ -51,5 +51,5 @@ def _redacted_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _without_secrets(text: str) -> str:
     for pattern in SECRET_TEXT:
-        text = pattern.sub(REDACTED, text)
+        text = pattern.sub(rf"\1{REDACTED}", text)
     return text

@@ -78,7 +78,8 @@ class _Attempt:
             observer=observer,
         )
         self._captured: tuple[int, Facts] | None = None
-        self._touched_before = False
+        self._changed_before = False
+        self._begun_before = False
         self.report = StageReport(stage.number, stage.title, tools.env.name)
 
     def go(self) -> StageReport:
@@ -123,7 +124,8 @@ class _Attempt:
         kept = self._standing.open_capture(self._stage.number)
         if kept is not None:
             self._captured = (kept.seq, kept.facts)
-            self._touched_before = kept.can_be_rolled_back
+            self._changed_before = kept.changed
+            self._begun_before = kept.can_be_rolled_back
             self._observer.notice(
                 Noted(f"the way back is the one captured at {kept.at:%Y-%m-%d %H:%M:%S}Z")
             )
@@ -151,7 +153,7 @@ class _Attempt:
         self.report.errors.append(error)
         self.report.exit_code = error.exit_code
         # When the cloud could not be asked and nothing was changed yet, the next run goes on.
-        if isinstance(error, CloudError) and not self._touched:
+        if isinstance(error, CloudError) and not (self._run.changed or self._changed_before):
             return
         self._roll_back(f"step {outcome.step.id} failed: {error.message}")
 
@@ -161,12 +163,8 @@ class _Attempt:
             for result in results
             if not result.holds and result.finding.verdict is Verdict.FAIL
         ]
-        if failed and self._touched:
+        if failed and (self._run.changed or self._begun_before):
             self._roll_back(f"verify failed: {', '.join(failed)}")
-
-    @property
-    def _touched(self) -> bool:
-        return self._run.changed or self._touched_before
 
     def _roll_back(self, reason: str) -> None:
         if self._stage.inverse is None or self._captured is None:

@@ -34,10 +34,17 @@ def _open_results(report: StageReport) -> list[CheckResult]:
     return [result for results in report.phases.values() for result in results if not result.holds]
 
 
+def _open_by_verdict(report: StageReport) -> str:
+    """`FAIL unit-tests; ASK code-review, lint`."""
+    by_verdict: dict[str, list[str]] = {}
+    for result in _open_results(report):
+        by_verdict.setdefault(str(result.finding.verdict), []).append(result.check.id)
+    return "; ".join(f"{verdict} {', '.join(ids)}" for verdict, ids in by_verdict.items())
+
+
 def _summary(report: StageReport) -> str:
     name = f"stage {report.stage} ({report.title}) in {report.env}"
-    open_ids = ", ".join(result.check.id for result in _open_results(report))
-    cause = report.errors[0].message if report.errors else open_ids
+    cause = report.errors[0].message if report.errors else _open_by_verdict(report)
     match report.exit_code:
         case ExitCode.DONE:
             return f"{name} passed" if report.changed else f"{name} passed: already so"
@@ -55,7 +62,7 @@ def _summary(report: StageReport) -> str:
         case ExitCode.RESTORE_INCOMPLETE:
             return f"{name} failed and its rollback did not complete: {cause}"
         case _:
-            return f"{name} could not be measured or carried out: {cause}"
+            return f"{name} could not be carried through: {cause}"
 
 
 def _hint(report: StageReport) -> str:

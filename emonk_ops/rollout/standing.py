@@ -43,6 +43,7 @@ class Capture:
     at: datetime
     facts: Mapping[str, Any]
     begun: set[str] = field(default_factory=set)  # steps that began and are not known to be idle
+    changed: bool = False  # a step is known to have changed something since
     settled: bool = False  # the stage passed on top of it
     void: bool = False  # its stage passed and nothing had to be changed
     rolled_back: bool = False
@@ -165,7 +166,12 @@ def _step_started(standing: Standing, record: Record) -> None:
 
 
 def _step_ended(standing: Standing, record: Record) -> None:
-    if not record.body.get("changed") and (capture := _capture_of_run(standing, record)):
+    capture = _capture_of_run(standing, record)
+    if capture is None:
+        return
+    if record.body.get("changed"):
+        capture.changed = True
+    else:
         capture.begun.discard(f"{record.run}/{record.body['id']}")
 
 

@@ -97,7 +97,7 @@ def test_a_rollback_that_does_not_complete_is_exit_code_7_and_goes_on_later(plac
     assert answer.code == ExitCode.RESTORE_INCOMPLETE
     assert "left: undo: serve as before" in answer.out
     told = place.type("history", "--env", "qa").out
-    assert "unfinished" not in told
+    assert "unfinished: rollback of stage 1 by ann" in told
     assert "rollback did not complete" in told
     place.world(broken=[])
     assert place.type("rollback", "--env", "qa", "--yes").code == 0

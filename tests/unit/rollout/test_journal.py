@@ -156,6 +156,7 @@ def test_the_listener_hears_of_each_write_before_and_after(rollout: Rollout) -> 
             [{"name": "SLACK_TOKEN", "value": "xoxb"}, {"name": "LOG", "value": "info"}],
             [{"name": "SLACK_TOKEN", "value": REDACTED}, {"name": "LOG", "value": "info"}],
         ),
+        ("postgres://ann:hunter2@db/x", f"postgres://{REDACTED}@db/x"),
         ({"tokens": 5, "secret": ""}, {"tokens": 5, "secret": ""}),
         ({"path": Path("a/b")}, {"path": "a/b"}),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -189,6 +190,54 @@ def test_a_run_killed_at_any_record_is_finished_by_the_same_command(
     )
     assert rolled is not None
     assert rollout.world.switches == {"job": "absent", "serves": "a"}
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize("seq", range(1, 20))
+def test_a_failing_run_killed_at_any_record_still_finds_its_way_back(
+    rollout: Rollout, phase: str, seq: int
+) -> None:
+    def kill(when: str, number: int) -> None:
+        if (when, number) == (phase, seq):
+            raise Killed
+
+    from emonk_ops.rollout.runner import run_stage
+
+    rollout.world.verdicts["serving"] = Verdict.FAIL
+    with contextlib.suppress(Killed):
+        run_stage(
+            rollout.world.stage(), rollout.tools, rollout.book(kill), Options(), rollout.recorder
+        )
+    with contextlib.suppress(OnHold):
+        assert rollout.run().exit_code is ExitCode.ROLLED_BACK
+    roll_back(
+        rollout.tools,
+        rollout.book(),
+        lambda _number: rollout.world.stage(),
+        rollout.recorder,
+        reason="go on",
+    )
+    assert rollout.world.switches == {"job": "absent", "serves": "a"}
+    hold = rollout.book().standing().hold
+    assert hold is not None
+    assert hold.complete
+
+
+def test_a_cloud_that_cannot_be_reached_twice_changes_nothing_twice(rollout: Rollout) -> None:
+    rollout.world.broken["serve"] = Unreachable("no answer")
+    assert rollout.run().exit_code is ExitCode.CLOUD
+    assert rollout.run().exit_code is ExitCode.CLOUD
+    rollout.world.broken.clear()
+    assert rollout.run().exit_code is ExitCode.DONE
+
+
+def test_a_new_run_of_a_passed_stage_goes_back_to_what_had_passed(rollout: Rollout) -> None:
+    rollout.run()
+    rollout.world.broken["job"] = DeployFailed("never ready")
+    report = rollout.run(rollout.world.stage(serves="c"))
+    assert report.exit_code is ExitCode.ROLLED_BACK
+    assert rollout.world.switches == {"job": "there", "serves": "b"}
+    assert 1 in rollout.book().standing().passed
 
 
 def test_an_interrupted_run_is_recorded_and_frees_the_lock(rollout: Rollout) -> None:
