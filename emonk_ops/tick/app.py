@@ -17,6 +17,7 @@ from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.gates import may_tick
 from emonk_ops.tick.instants import to_text
 from emonk_ops.tick.service import TickService
+from emonk_ops.tick.version import VERSION
 from emonk_ops.tick.webhook import webhook_route
 
 
@@ -49,7 +50,7 @@ async def _health(service: TickService) -> Response:
     body: dict[str, Any] = {
         "status": "broken" if error else "ok",
         "service": settings.service or "emonk-agent",
-        "version": service.version,
+        "version": VERSION,
         "revision": settings.revision,
         "instance": service.instance,
         "storage": {"kind": service.storage.kind, "ok": not error, "error": error or None},
@@ -89,5 +90,10 @@ async def _tick(service: TickService, request: Request) -> Response:
             {"executed": False, "reason": service.storage_error, "poll_failed": True},
             status_code=503,
         )
-    report = await service.scheduler.run_tick(Path.CRON)
+    try:
+        report = await service.scheduler.run_tick(Path.CRON)
+    except Exception as error:
+        service.log.error(logs.TICK_FAILED, error, path=Path.CRON.value)
+        reason = f"{type(error).__name__}: {error}"
+        return JSONResponse({"executed": False, "reason": reason}, status_code=500)
     return JSONResponse(report.to_dict(), status_code=503 if report.poll_failed else 200)

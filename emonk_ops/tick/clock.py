@@ -34,7 +34,7 @@ class Clock(Protocol):
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:
         """Run `work` as a counted activity: busy until done, save in `sleep_until` and `wait`."""
-        ...
+        raise NotImplementedError
 
     async def wait(
         self, tasks: Collection[asyncio.Task[Any]]

@@ -7,7 +7,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from importlib import metadata
 
 from emonk_ops.tick import logs
 from emonk_ops.tick.agent_core import AgentCore
@@ -73,14 +72,6 @@ class TickService:
     ) -> TickService:
         """The service that the environment describes. Raises SettingsError, UnknownHandler."""
         return cls(read_settings(environment), clock=clock)
-
-    @property
-    def version(self) -> str:
-        """The installed version; "0" where only the source is there."""
-        try:
-            return metadata.version("emonk-ops")
-        except metadata.PackageNotFoundError:
-            return "0"
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:

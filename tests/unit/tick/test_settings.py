@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from emonk_ops.tick.errors import SettingsError
 from emonk_ops.tick.settings import FIELDS, TickSettings, env_example, read_settings
 from emonk_ops.tick.settings_check import warnings_of
+from emonk_ops.tick.version import VERSION
 
 ROOT = Path(__file__).parents[3]
 SAFE = {"ENVIRONMENT": "qa", "TICK_AUDIENCE": "https://a", "TICK_INVOKER": "t@p"}
@@ -101,6 +103,11 @@ def test_json_on_cloud_run_warns_of_its_instance() -> None:
     (warning,) = warnings_of(settings)
     assert "max-instances at 1" in warning
     assert warnings_of(read_settings(SAFE)) == []
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
 
 
 def test_the_vertex_project_comes_before_the_google_project() -> None:
