@@ -63,7 +63,7 @@ class Launch:
 
 
 class ChildProcess:
-    """One running child. `line(stream, text)` is called for each line of output as soon as it is
+    """One running child. `output(stream, lines)` is called with whole lines as soon as they are
     read; `ended(code)` once, after the last line (a negative code is a signal's number).
     """
 
@@ -71,10 +71,10 @@ class ChildProcess:
         self,
         launch: Launch,
         reaper: Reaper,
-        line: Callable[[Stream, bytes], None],
+        output: Callable[[Stream, list[bytes]], None],
         ended: Callable[[int], None],
     ) -> None:
-        self._line = line
+        self._output = output
         self._ended = ended
         self._reaper = reaper
         self._loop = asyncio.get_running_loop()
@@ -130,12 +130,12 @@ class ChildProcess:
             return False
         rest += data
         *lines, last = rest.split(b"\n")
-        for text in lines:
-            self._line(name, bytes(text[:LONGEST_LINE]))
         rest[:] = last
         if len(rest) > LONGEST_LINE:
-            self._line(name, bytes(rest))
+            lines.append(last)
             rest.clear()
+        if lines:
+            self._output(name, [bytes(text[:LONGEST_LINE]) for text in lines])
         return True
 
     def _close(self, handle: int) -> None:
@@ -143,7 +143,7 @@ class ChildProcess:
         self._loop.remove_reader(handle)
         os.close(handle)
         if rest:
-            self._line(name, bytes(rest))
+            self._output(name, [bytes(rest)])
 
     def _finish(self, code: int) -> None:
         # A grandchild may hold the pipes open; what the child itself wrote is there to read.

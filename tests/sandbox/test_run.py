@@ -44,7 +44,7 @@ def pin(service: Service, **percents: int) -> None:
     ]
 
 
-def redeployed(cloud: Any, service: Service, **env: str) -> Service:
+def redeployed(cloud: Any, service: Service, **env: str) -> Any:
     service.template = cloud.service(**env).template
     return cloud.update(service, "template")
 

@@ -108,7 +108,7 @@ class Instance:
             self._process = ChildProcess(
                 Launch(self.spec.command, environment, self._directory, inherited),
                 self._reaper,
-                self._line,
+                self._write,
                 self._finish,
             )
         finally:
@@ -201,10 +201,12 @@ class Instance:
             count = max(0, self.in_flight + own) + moving
         self._world.clock.set_activity(self._label, count)
 
-    def _line(self, stream: str, text: bytes) -> None:
-        if text:
-            now = self._world.clock.now()
-            self._world.logs.write([container_entry(self.spec, stream, text, now, self.labels)])
+    def _write(self, stream: str, lines: list[bytes]) -> None:
+        now = self._world.clock.now()
+        entries = [
+            container_entry(self.spec, stream, one, now, self.labels) for one in lines if one
+        ]
+        self._world.logs.write(entries)
 
     def _say(self, text: str, *, error: bool = False) -> None:
         now = self._world.clock.now()

@@ -66,6 +66,7 @@ class Rollouts:
         except RolloutFailed as problem:
             failure = problem
             self._settle(revision, str(problem))
+            self._platform.retire(coming)
         service = self._state.service(name)
         if service is not None and failure is None:
             service.latest_ready_revision = coming
