@@ -9,7 +9,13 @@ from typing import Any
 from emonk_ops.clock import Clock, sleep
 from emonk_ops.errors import CloudError, DeployFailed, Unreachable
 from emonk_ops.gcp.calls import reading, writing
-from emonk_ops.gcp.cloud_run_messages import apply_request, revision_of, service_of, traffic_of
+from emonk_ops.gcp.cloud_run_messages import (
+    apply_request,
+    first_paragraph,
+    revision_of,
+    service_of,
+    traffic_of,
+)
 from emonk_ops.gcp.endpoints import client
 from emonk_ops.gcp.faults import translated
 from emonk_ops.ports import DeployRequest, Revision, Service, TrafficShare
@@ -108,6 +114,6 @@ class GcpCloudRun:
             sleep(self._clock, POLL_SECONDS)
         if found.HasField("error"):
             raise CloudError(
-                f"run.services.update: {found.error.message}",
+                f"run.services.update: {first_paragraph(found.error.message)}",
                 hint=f"emonk-ops logs errors --env {self._env.name}",
             )

@@ -14,6 +14,11 @@ def short(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
+def first_paragraph(words: str) -> str:
+    """The platform's words without the links to its manuals that follow them."""
+    return " ".join(words.split("\n\n")[0].split())
+
+
 def revision_of(message: Any) -> Revision:
     ready, reason = _readiness(message.conditions)
     return _template(message, name=short(message.name), ready=ready, reason=reason)
@@ -27,7 +32,7 @@ def service_of(message: Any) -> Service:
         etag=message.etag,
         generation=message.generation,
         ready=condition.state.name == SUCCEEDED,
-        reason=condition.message,
+        reason=first_paragraph(condition.message),
         latest_created=short(message.latest_created_revision),
         latest_ready=short(message.latest_ready_revision),
         traffic=tuple(_share(one) for one in message.traffic),
@@ -95,7 +100,7 @@ def _template(message: Any, *, name: str, ready: bool, reason: str) -> Revision:
 def _readiness(conditions: Any) -> tuple[bool, str]:
     for condition in conditions:
         if condition.type_ == "Ready":
-            return condition.state.name == SUCCEEDED, condition.message
+            return condition.state.name == SUCCEEDED, first_paragraph(condition.message)
     return False, "the revision reports no Ready condition yet"
 
 

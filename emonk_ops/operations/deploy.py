@@ -68,8 +68,11 @@ def _preview(tools: Toolbox, *, legacy_loop: bool, driver: str) -> StepResult:
 
 
 def _request(tools: Toolbox, service: Service, *, legacy_loop: bool) -> DeployRequest:
-    """The loop needs an instance that is always there, and JSON storage only one of them."""
-    running = service.template
+    """What serves, changed as the stage wants: the newest template may be one that failed.
+
+    The loop needs an instance that is always there, and JSON storage only one of them.
+    """
+    running = serving_revision(tools)
     storage = running.env.get("SCHEDULER_STORAGE", "json")
     return DeployRequest(
         image=tools.env.service.image or running.image,
@@ -84,6 +87,9 @@ def _needed(tools: Toolbox, service: Service, request: DeployRequest) -> Differe
     """What the serving revision lacks of the request; empty when it is already so."""
     serving = serving_revision(tools)
     found = _differences(serving, request)
+    # A newest revision that failed is what somebody's next change would start from.
+    for name, pair in _differences(service.template, request).items():
+        found.setdefault(f"newest {name}", pair)
     if service.pinned:
         found["traffic"] = [f"PINNED to {serving.name}", "latest"]
     elif service.serving_revision != service.latest_ready:

@@ -26,10 +26,10 @@ def service_healthy(tools: Toolbox) -> Finding:
         return Finding(
             Verdict.FAIL, error.message, hint="Deploy the service first, then run stage 0 again"
         )
-    if not service.ready:
+    if not service.latest_ready:
         return Finding(Verdict.FAIL, f"not ready: {service.reason}", {"uri": service.uri})
     answer = tools.service.probe("GET", tools.env.service.health_path)
-    facts = {
+    facts: dict[str, object] = {
         "uri": service.uri,
         "revision": service.serving_revision,
         "status": answer.status,
@@ -40,6 +40,10 @@ def service_healthy(tools: Toolbox) -> Finding:
         f"{tools.env.service.health_path} answered {answer.status} in "
         f"{answer.seconds * 1000:.0f} ms, revision {service.serving_revision or '(traffic split)'}"
     )
+    if service.latest_created != service.latest_ready:
+        # What serves may be well although the newest revision never came up.
+        summary += f"; the newest revision {service.latest_created} is not ready"
+        facts["newest_not_ready"] = service.reason
     verdict = Verdict.PASS if answer.status == 200 else Verdict.FAIL
     return Finding(verdict, summary, facts, f"emonk-ops logs errors --env {tools.env.name}")
 
