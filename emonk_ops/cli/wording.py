@@ -12,6 +12,7 @@ from emonk_ops.rollout.plan import PlannedStep
 from emonk_ops.rollout.redaction import redacted
 
 MOST_EVIDENCE = 240
+ALREADY_SO = "already so"
 ICONS = {
     "PASS": "✔",
     "FAIL": "✘",
@@ -66,8 +67,9 @@ def check_title(result: CheckResult) -> str:
 
 
 def step_title(step: Step, result: StepResult, took: float) -> str:
-    word = "done" if result.changed else "already so"
-    return f"{word} {step.id}: {result.summary or step.title} ({against_budget(step, took)})"
+    word = "done" if result.changed else ALREADY_SO
+    summary = result.summary.removeprefix(f"{ALREADY_SO}: ") or step.title
+    return f"{word} {step.id}: {summary} ({against_budget(step, took)})"
 
 
 def against_budget(step: Step, took: float) -> str:
@@ -92,7 +94,8 @@ def diff_lines(facts: Mapping[str, Any]) -> list[str]:
 def planned_line(planned: PlannedStep) -> str:
     budget = planned.step.budget_seconds
     within = f" (within {budget:g} s)" if budget is not None else ""
-    summary = f": {planned.summary}" if planned.summary else ""
+    told = planned.summary.removeprefix(f"{ALREADY_SO}: ")
+    summary = f": {told}" if told else ""
     return f"{planned.word:10} {planned.step.id}: {planned.step.title}{within}{summary}"
 
 

@@ -84,7 +84,8 @@ def _event(record: Record) -> str:
             return f"attested {body['check']}: {body['word']}"
         case "step.ended" | "rollback.step.ended":
             word = "done" if body["changed"] else "already so"
-            return f"{word} {body['id']}: {body['summary']} ({body['seconds']:.1f} s)"
+            told = str(body["summary"]).removeprefix("already so: ")
+            return f"{word} {body['id']}: {told} ({body['seconds']:.1f} s)"
         case "step.failed" | "rollback.step.failed":
             return f"failed {body['id']}: {body['message']}"
         case "captured":

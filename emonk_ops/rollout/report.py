@@ -83,13 +83,18 @@ class StageReport:
     changed: bool = False
     seconds: float = 0.0
 
+    @property
+    def already_so(self) -> bool:
+        """Whether there was something to do and all of it was done before."""
+        return self.exit_code is ExitCode.DONE and bool(self.steps) and not self.changed
+
     def to_data(self) -> dict[str, Any]:
         return {
             "stage": self.stage,
             "title": self.title,
             "summary": self.summary,
             "changed": self.changed,
-            "already_so": self.exit_code is ExitCode.DONE and not self.changed,
+            "already_so": self.already_so,
             "phases": {
                 name: [check_data(result) for result in results]
                 for name, results in self.phases.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emonk_ops.errors import ExitCode
 from emonk_ops.rollout.model import CheckResult, Verdict
+from emonk_ops.rollout.registry import stage_modules
 from emonk_ops.rollout.report import StageReport
 from emonk_ops.rollout.rollback import incomplete
 
@@ -47,7 +48,7 @@ def _summary(report: StageReport) -> str:
     cause = report.errors[0].message if report.errors else _open_by_verdict(report)
     match report.exit_code:
         case ExitCode.DONE:
-            return f"{name} passed" if report.changed else f"{name} passed: already so"
+            return f"{name} passed: already so" if report.already_so else f"{name} passed"
         case ExitCode.CHECK_FAILED:
             return f"{name} failed: {cause}"
         case ExitCode.REFUSED:
@@ -70,7 +71,7 @@ def _hint(report: StageReport) -> str:
     words = missing_words(report)
     match report.exit_code:
         case ExitCode.DONE:
-            return f"emonk-ops status --env {report.env}"
+            return _onwards(report)
         case ExitCode.ROLLED_BACK:
             return f'emonk-ops resume --env {report.env} --reason "what was wrong, and the fix"'
         case ExitCode.RESTORE_INCOMPLETE:
@@ -81,3 +82,10 @@ def _hint(report: StageReport) -> str:
             return f"emonk-ops rollback --env {report.env} --plan, or mend it and: {again}"
         case _:
             return again
+
+
+def _onwards(report: StageReport) -> str:
+    further = report.stage + 1
+    if further in stage_modules():
+        return f"emonk-ops stage {further} --env {report.env}"
+    return f"emonk-ops status --env {report.env}"

@@ -155,7 +155,12 @@ def tick_sentence(entry: LogEntry) -> str:
 
 
 def _metrics(entry: LogEntry) -> dict[str, Any]:
-    return {name: entry.payload.get(name) for name in METRICS}
+    # Cloud Logging gives numbers back as floats.
+    found = {name: entry.payload.get(name) for name in METRICS}
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in found.items()
+    }
 
 
 def _moment(value: datetime) -> str:

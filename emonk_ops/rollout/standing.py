@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from textwrap import shorten
 from typing import Any
 
 from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
+
+LONGEST_REASON = 160  # on a screen; the journal keeps it whole
 
 
 @dataclass
@@ -196,7 +199,7 @@ def _attested(standing: Standing, record: Record) -> None:
 def _rollback_started(standing: Standing, record: Record) -> None:
     standing.hold = Hold(
         since=record.at,
-        reason=str(record.body.get("reason") or "a rollback"),
+        reason=shorten(str(record.body.get("reason") or "a rollback"), LONGEST_REASON),
         capture_seq=int(record.body["capture_seq"]),
         complete=False,
     )

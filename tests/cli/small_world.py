@@ -9,7 +9,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,8 @@ from typing import Any, cast
 from emonk_ops.cli.app import build
 from emonk_ops.cli.collaborators import Collaborators
 from emonk_ops.clock import SystemClock
-from emonk_ops.errors import StepFailed, UsageError
+from emonk_ops.errors import StepFailed, Unreachable, UsageError
+from emonk_ops.ports import DriverState, LogEntry, Service, TickJob, TickJobSpec, TrafficShare
 from emonk_ops.rollout.model import Check, Finding, Stage, Step, StepResult, Verdict
 from emonk_ops.settings import Environment
 from emonk_ops.toolbox import Ports, Toolbox
@@ -26,7 +28,8 @@ FILE = Path("world.json")
 
 
 def read() -> dict[str, Any]:
-    plain = {"switches": {"serves": "a"}, "verdicts": {}, "broken": [], "seconds": 0}
+    plain: dict[str, Any] = {"switches": {"serves": "a"}, "verdicts": {}, "broken": []}
+    plain |= {"seconds": 0, "unreachable": False, "pinned": False, "job": ""}
     return {**plain, **(json.loads(FILE.read_text()) if FILE.exists() else {})}
 
 
@@ -84,10 +87,73 @@ def load_stage(number: int) -> Stage:
     )
 
 
+class Run:
+    def describe_service(self) -> Service:
+        if read()["unreachable"]:
+            raise Unreachable("Cloud Run did not answer", hint="emonk-ops sandbox up")
+        share = (TrafficShare("agent-1", 100),)
+        template = cast("Any", None)
+        pinned = share if read()["pinned"] else (TrafficShare("", 100),)
+        return Service(
+            "agent", "http://x", "e", 1, True, "", "agent-2", "agent-2", pinned, share, template, {}
+        )
+
+
+class Driven:
+    def driver(self) -> DriverState:
+        return DriverState("legacy", 3, "agent-1", "agent-1", "driving", 0, 0)
+
+
+class Jobs:
+    def describe(self) -> TickJob | None:
+        state = read()["job"]
+        spec = TickJobSpec("* * * * *", "Etc/UTC", "http://x/cron/tick")
+        return TickJob("agent-tick", spec, state, None, None, None) if state else None
+
+    def pause(self) -> TickJob:
+        return self._turned("PAUSED")
+
+    def resume(self) -> TickJob:
+        return self._turned("ENABLED")
+
+    def run(self) -> TickJob:
+        return self._turned(read()["job"])
+
+    def _turned(self, state: str) -> TickJob:
+        FILE.write_text(json.dumps({**read(), "job": state}))
+        job = self.describe()
+        assert job is not None
+        return job
+
+
+class SmallLogs:
+    def entries(self, query: str, **_bounds: object) -> Iterator[LogEntry]:
+        if 'message="Scheduler tick completed"' in query:
+            for minute in (2, 1):
+                yield entry(minute, "Scheduler tick completed", {"jobs_due": float(minute)})
+        if 'job_id="[red]"' in query:
+            yield entry(1, "Executing job [red]", {"job_id": "[red]"})
+
+    def tail(self, query: str) -> Iterator[LogEntry]:
+        while True:
+            yield from self.entries(query)
+            time.sleep(0.02)
+
+
+def entry(minute: int, message: str, payload: dict[str, Any]) -> LogEntry:
+    at = datetime(2026, 1, 5, 12, minute, tzinfo=UTC)
+    return LogEntry(at, "i", "stdout", "INFO", message, {"message": message, **payload}, {}, {}, {})
+
+
 def open_toolbox(
     env: Environment, *, waits: bool, keep: Path, say: Callable[[str], None]
 ) -> Toolbox:
-    ports = cast("Ports", SimpleNamespace(clock=SystemClock()))
+    ports = cast(
+        "Ports",
+        SimpleNamespace(
+            clock=SystemClock(), run=Run(), jobs=Jobs(), logs=SmallLogs(), service=Driven()
+        ),
+    )
     return Toolbox(env, ports, keep, waits=waits, say=say)
 
 

@@ -37,7 +37,7 @@ def test_a_stage_shows_each_check_with_its_evidence_and_the_next_command(place: 
     assert "PASS ready: ready holds" in answer.out
     assert "evidence: token=" in answer.out
     assert "attested by ann" in answer.out
-    assert answer.out.splitlines()[-1] == "next: emonk-ops status --env qa"
+    assert answer.out.splitlines()[-1] == "next: emonk-ops stage 1 --env qa"
 
 
 def test_without_a_terminal_a_missing_word_is_named_with_its_flag(place: Place) -> None:
