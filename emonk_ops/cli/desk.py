@@ -81,6 +81,15 @@ class Desk:
 
         return Interruption(self._give_up)
 
+    @property
+    def folder(self) -> Path:
+        """Journal, lock and saved jobs: of this environment in this very project.
+
+        What has passed in the sandbox says nothing about the real cloud, whatever its name.
+        """
+        env = self.env
+        return env.state_dir / f"{env.name}-{env.target}-{env.project}"
+
     @cached_property
     def book(self) -> Book:
         """The environment's journal and lock. Raises Refused for a file where none survives."""
@@ -89,15 +98,14 @@ class Desk:
         from emonk_ops.rollout.lock import Lock
 
         self._require_lasting_state()
-        folder = self.env.state_dir / self.env.name
         return Book(
             journal=Journal(
-                folder / "journal.jsonl",
+                self.folder / "journal.jsonl",
                 clock=self.with_.clock,
                 shield=self.interruption.shield,
                 listener=self.with_.journal_listener,
             ),
-            lock=Lock(folder / "lock.json", clock=self.with_.clock),
+            lock=Lock(self.folder / "lock.json", clock=self.with_.clock),
             who=self.who,
             new_run_id=self.with_.new_run_id,
         )
@@ -105,8 +113,7 @@ class Desk:
     def toolbox(
         self, *, waits: bool = False, say: Callable[[str], None] = lambda _line: None
     ) -> Toolbox:
-        keep = self.env.state_dir / self.env.name / "keep"
-        return self.with_.open_toolbox(self.env, waits=waits, keep=keep, say=say)
+        return self.with_.open_toolbox(self.env, waits=waits, keep=self.folder / "keep", say=say)
 
     def show_header(self) -> None:
         """The first line of every screen, and what an earlier command left half way."""

@@ -87,19 +87,29 @@ def _line(desk: Desk, entry: LogEntry, streaming: bool) -> None:
         if streaming:
             desk.out.line(json.dumps(_data(entry), ensure_ascii=False, default=str))
         return
-    fields = {
-        name: value
-        for name, value in entry.payload.items()
-        if name not in ("message", "severity", "time", "timestamp")
-        and not name.startswith("logging.googleapis.com/")
-    }
-    told = " ".join(f"{name}={_plain(value)}" for name, value in fields.items())
+    told = " ".join(f"{name}={_plain(value)}" for name, value in _fields(entry))
     stamp = f"{entry.timestamp:%Y-%m-%d %H:%M:%S}Z"
     request = f"{entry.http.get('requestMethod', '')} {entry.http.get('status', '')} ".strip()
     desk.screen.line(f"{stamp} {entry.severity:8} {request}{entry.message} {told}".rstrip())
 
 
+def _fields(entry: LogEntry) -> list[tuple[str, object]]:
+    """The guide's metrics first, then the rest by name; Cloud Logging's own fields left out."""
+    from emonk_ops.rollout.situation import METRICS
+
+    mine = {
+        name: value
+        for name, value in entry.payload.items()
+        if name not in ("message", "severity", "time", "timestamp")
+        and not name.startswith("logging.googleapis.com/")
+    }
+    first = [name for name in METRICS if name in mine]
+    return [(name, mine[name]) for name in (*first, *sorted(set(mine) - set(first)))]
+
+
 def _plain(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # Cloud Logging gives numbers back as floats
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -80,7 +80,8 @@ class Checklist:
     def _attestation(self, check: Check, finding: Finding) -> Attestation | None:
         word = self._words.confirmed.get(check.id)
         earlier = self._standing.attestations.get((self._stage, check.id))
-        if word is None and earlier is not None and not check.per_run:
+        over = given_over(finding)
+        if word is None and earlier is not None and not check.per_run and earlier.over == over:
             return earlier
         if word is None and self._words.ask is not None:
             word = self._words.ask(check, finding)
@@ -92,11 +93,11 @@ class Checklist:
                 "stage": self._stage,
                 "check": check.id,
                 "word": word,
-                "over": str(finding.verdict),
+                "over": over,
                 "per_run": check.per_run,
             },
         )
-        return Attestation(check.id, word, self._run.who.actor, record.at)
+        return Attestation(check.id, word, self._run.who.actor, record.at, over)
 
 
 def measure(check: Check, tools: Toolbox) -> Finding:
@@ -112,6 +113,13 @@ def measure(check: Check, tools: Toolbox) -> Finding:
     if finding.verdict in MAY_BE_ATTESTED and not finding.hint:
         return replace(finding, hint=confirm_hint(check))
     return finding
+
+
+def given_over(finding: Finding) -> str:
+    """A word on an API that is not offered must not silence another day's missing permission."""
+    if finding.verdict is Verdict.ASK:
+        return str(Verdict.ASK)
+    return str(finding.facts.get("error") or Verdict.ERROR)
 
 
 def confirm_hint(check: Check) -> str:

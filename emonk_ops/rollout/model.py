@@ -44,6 +44,7 @@ class Attestation:
     word: str
     who: str
     at: datetime
+    over: str = "ASK"  # what it was given over: ASK, or the code of the error
 
 
 @dataclass(frozen=True)

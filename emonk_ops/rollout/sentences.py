@@ -69,6 +69,8 @@ def _summary(report: StageReport) -> str:
 def _hint(report: StageReport) -> str:
     again = f"emonk-ops stage {report.stage} --env {report.env}"
     words = missing_words(report)
+    if report.exit_code is ExitCode.CLOUD and (cure := _cure(report)):
+        return cure
     match report.exit_code:
         case ExitCode.DONE:
             return _onwards(report)
@@ -82,6 +84,17 @@ def _hint(report: StageReport) -> str:
             return f"emonk-ops rollback --env {report.env} --plan, or mend it and: {again}"
         case _:
             return again
+
+
+def _cure(report: StageReport) -> str:
+    """What mends an error, where more is known than that somebody may attest over it."""
+    hints = [error.hint for error in report.errors]
+    hints += [
+        result.finding.hint
+        for result in _open_results(report)
+        if result.finding.verdict is Verdict.ERROR
+    ]
+    return next((hint for hint in hints if hint.startswith(("emonk-ops ", "gcloud "))), "")
 
 
 def _onwards(report: StageReport) -> str:

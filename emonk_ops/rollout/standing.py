@@ -192,7 +192,11 @@ def _attested(standing: Standing, record: Record) -> None:
         return
     check_id = str(body["check"])
     standing.attestations[int(body["stage"]), check_id] = Attestation(
-        check_id, str(body["word"]), str(record.who.get("actor", "")), record.at
+        check_id,
+        str(body["word"]),
+        str(record.who.get("actor", "")),
+        record.at,
+        str(body["over"]),
     )
 
 

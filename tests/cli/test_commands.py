@@ -174,6 +174,16 @@ def test_an_unknown_name_says_what_exists_and_ends_with_2(
     assert said in answer.err
 
 
+def test_what_passed_in_the_sandbox_says_nothing_about_the_real_cloud(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.pass_stage_0()
+    monkeypatch.setenv("EMONK_TARGET", "gcp")
+    answer = place.type("stage", "1", "--env", "qa")
+    assert answer.code == ExitCode.REFUSED
+    assert "needs stage 0" in answer.err
+
+
 def test_production_without_a_terminal_wants_yes(place: Place) -> None:
     place.pass_stage_0("production")
     answer = place.type("stage", "1", "--env", "production")
@@ -184,7 +194,7 @@ def test_production_without_a_terminal_wants_yes(place: Place) -> None:
 
 def test_a_damaged_journal_is_named_by_file_and_line_and_left_alone(place: Place) -> None:
     place.pass_stage_0()
-    path = place.folder / ".emonk-ops/qa/journal.jsonl"
+    path = place.folder / ".emonk-ops/qa-sandbox-emonk-qa/journal.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     damaged = "".join([lines[0], lines[1].replace("ready", "steady"), *lines[2:]])
     path.write_text(damaged)
@@ -196,7 +206,9 @@ def test_a_damaged_journal_is_named_by_file_and_line_and_left_alone(place: Place
 
 def test_secrets_do_not_enter_the_journal(place: Place) -> None:
     place.pass_stage_0()
-    assert "hidden" not in (place.folder / ".emonk-ops/qa/journal.jsonl").read_text()
+    assert (
+        "hidden" not in (place.folder / ".emonk-ops/qa-sandbox-emonk-qa/journal.jsonl").read_text()
+    )
 
 
 def test_junit_has_a_suite_per_phase_and_a_case_per_check(place: Place) -> None:
@@ -241,7 +253,7 @@ def test_the_help_lists_every_exit_code(place: Place) -> None:
 def test_the_lock_tells_its_holder_and_is_released_only_with_a_reason(place: Place) -> None:
     assert "free" in place.type("lock", "status", "--env", "qa").out
     assert "already so" in place.type("lock", "release", "--env", "qa").out
-    path = place.folder / ".emonk-ops/qa/lock.json"
+    path = place.folder / ".emonk-ops/qa-sandbox-emonk-qa/lock.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     lease = {
         "holder": "bob",

@@ -47,7 +47,7 @@ def test_the_status_as_json_has_a_part_for_everything(place: Place) -> None:
 
 def test_a_damaged_journal_does_not_hide_what_the_cloud_says(place: Place) -> None:
     place.pass_stage_0()
-    (place.folder / ".emonk-ops/qa/journal.jsonl").write_text("{}\n")
+    (place.folder / ".emonk-ops/qa-sandbox-emonk-qa/journal.jsonl").write_text("{}\n")
     answer = place.type("status", "--env", "qa")
     assert answer.code == ExitCode.CLOUD
     assert "journal.jsonl:1" in answer.out

@@ -12,8 +12,10 @@ from emonk_ops.errors import (
     Interrupted,
     Locked,
     LockLost,
+    NotOffered,
     OnHold,
     OpsError,
+    PermissionMissing,
     StepFailed,
     Unreachable,
     UsageError,
@@ -299,6 +301,15 @@ def test_a_word_given_once_holds_for_the_next_run(rollout: Rollout) -> None:
     attested = again.phases["checks"][0].attestation
     assert attested is not None
     assert (attested.word, attested.who) == ("PR 41", "ann")
+
+
+def test_a_word_given_over_one_error_does_not_silence_another(rollout: Rollout) -> None:
+    rollout.world.broken["ready"] = NotOffered("the sandbox has no such API")
+    given = Options(Words({"ready": "rehearsal"}))
+    assert rollout.run(options=given).exit_code is ExitCode.DONE
+    assert rollout.run().exit_code is ExitCode.DONE
+    rollout.world.broken["ready"] = PermissionMissing("not allowed")
+    assert rollout.run().exit_code is ExitCode.CLOUD
 
 
 def test_a_failed_check_cannot_be_attested_over(rollout: Rollout) -> None:
