@@ -74,6 +74,12 @@ class Wiring:
 
         return LocalCommands(self.env.commands)
 
+    def close(self) -> None:
+        """End the connections of the ports that were made. A command ends with its process."""
+        for port in vars(self).values():
+            if close := getattr(port, "close", None):
+                close()
+
 
 def toolbox(
     env: Environment,

@@ -21,6 +21,9 @@ class SandboxClock:
         self._clock = f"{http}/sandbox/clock"
         self._client = httpx.Client(timeout=READ_SECONDS, trust_env=False)
 
+    def close(self) -> None:
+        self._client.close()
+
     def now(self) -> datetime:
         try:
             answer = self._client.get(self._clock)

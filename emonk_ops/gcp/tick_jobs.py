@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from emonk_ops.errors import NotFound
+from emonk_ops.errors import CloudError, NotFound, Unreachable
 from emonk_ops.gcp.calls import reading, writing
 from emonk_ops.gcp.endpoints import client
 from emonk_ops.gcp.faults import translated
@@ -65,12 +66,10 @@ class GcpTickJobs:
             )
 
     def pause(self) -> TickJob:
-        with translated("cloudscheduler.jobs.pause", self._env):
-            return _job(self._client.pause_job(name=self._name, **writing()))
+        return self._in_state("PAUSED", "pause", self._client.pause_job)
 
     def resume(self) -> TickJob:
-        with translated("cloudscheduler.jobs.resume", self._env):
-            return _job(self._client.resume_job(name=self._name, **writing()))
+        return self._in_state("ENABLED", "resume", self._client.resume_job)
 
     def run(self) -> TickJob:
         with translated("cloudscheduler.jobs.run", self._env):
@@ -79,6 +78,19 @@ class GcpTickJobs:
     def delete(self) -> None:
         with translated("cloudscheduler.jobs.delete", self._env):
             self._client.delete_job(name=self._name, **writing())
+
+    def _in_state(self, state: str, call: str, change: Callable[..., Any]) -> TickJob:
+        """The API refuses to pause a job that is paused; what was asked for is so all the same."""
+        try:
+            with translated(f"cloudscheduler.jobs.{call}", self._env):
+                return _job(change(name=self._name, **writing()))
+        except (Unreachable, NotFound):
+            raise
+        except CloudError:
+            found = self.describe()
+            if found is None or found.state != state:
+                raise
+            return found
 
     def _message(self, spec: TickJobSpec) -> Any:
         from google.protobuf.duration_pb2 import Duration

@@ -36,6 +36,9 @@ class HttpTickService:
         self._tokens = tokens
         self._client = httpx.Client(timeout=PROBE_SECONDS, trust_env=False, follow_redirects=False)
 
+    def close(self) -> None:
+        self._client.close()
+
     def probe(
         self,
         method: str,
