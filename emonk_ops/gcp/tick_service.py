@@ -58,8 +58,8 @@ class HttpTickService:
     def driver(self) -> DriverState:
         return _driver(self._admin("GET", "/driver"))
 
-    def activate(self, driver: str, *, expected_epoch: int) -> DriverState:
-        body = {"driver": driver, "expected_epoch": expected_epoch}
+    def activate(self, driver: str, *, expected_epoch: int, at_least: int = 0) -> DriverState:
+        body = {"driver": driver, "expected_epoch": expected_epoch, "at_least": at_least}
         return _driver(self._admin("POST", "/driver", body))
 
     def quiesce(self, *, wait_seconds: float) -> Quiesced:

@@ -57,7 +57,9 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     _wait_for_health(tools, revision)
     imported = tools.service.import_jobs(carried.document)
     state = tools.service.driver()
-    state = tools.service.activate(carried.driver_after, expected_epoch=state.epoch)
+    state = tools.service.activate(
+        carried.driver_after, expected_epoch=state.epoch, at_least=carried.epoch + 1
+    )
     gap = (tools.clock.now() - datetime.fromisoformat(carried.quiesced_at)).total_seconds()
     count = int(carried.document["count"])
     if int(imported["count"]) < count:

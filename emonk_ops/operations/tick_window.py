@@ -57,14 +57,9 @@ def begin(tools: Toolbox) -> datetime:
     kept = _kept(tools)
     if kept.get("revision") == revision:
         return datetime.fromisoformat(kept["from"])
-    return restart(tools)
-
-
-def restart(tools: Toolbox) -> datetime:
-    """Forget the ticks so far."""
     now = tools.clock.now()
     tools.keep.mkdir(parents=True, exist_ok=True)
-    body = {"from": now.isoformat(), "revision": serving_revision(tools).name}
+    body = {"from": now.isoformat(), "revision": revision}
     (tools.keep / WINDOW_FILE).write_text(json.dumps(body))
     return now
 
@@ -87,6 +82,8 @@ def observe(tools: Toolbox) -> TickWindow | Finding:
         tools.clock.sleep_until(complete)
     window = _read(tools, slots, patience, start)
     tools.memo["tick_window"] = window
+    # It is judged now; a later run of the stage counts ticks of its own.
+    (tools.keep / WINDOW_FILE).unlink(missing_ok=True)
     return window
 
 

@@ -165,11 +165,18 @@ async def _driver(service: TickService, _request: Request) -> tuple[int, dict[st
 
 async def _activate(service: TickService, request: Request) -> tuple[int, dict[str, Any]]:
     body = await _body(request)
-    expected = body.get("expected_epoch")
-    if isinstance(expected, bool) or not isinstance(expected, int):
-        raise InvalidJob(f"expected_epoch={expected!r} is not a whole number.")
-    await service.scheduler.engine.driver.activate(str(body.get("driver")), expected)
+    expected = _whole_number(body, "expected_epoch")
+    at_least = _whole_number({"at_least": 0, **body}, "at_least")
+    driver = service.scheduler.engine.driver
+    await driver.activate(str(body.get("driver")), expected, at_least=at_least)
     return await _driver(service, request)
+
+
+def _whole_number(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidJob(f"{name}={value!r} is not a whole number.")
+    return value
 
 
 async def _quiesce(service: TickService, request: Request) -> tuple[int, dict[str, Any]]:

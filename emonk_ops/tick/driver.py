@@ -113,9 +113,12 @@ class Driver:
             return False
         return path in ADMITS[record.driver]
 
-    async def activate(self, driver: str, expected_epoch: int) -> DriverRecord:
+    async def activate(
+        self, driver: str, expected_epoch: int, *, at_least: int = 0
+    ) -> DriverRecord:
         """Make this revision drive as `driver` from the next epoch on.
 
+        A revision with a store of its own takes its predecessor's count over with `at_least`.
         Raises DriverConflict when the epoch has moved, TickError when this revision cannot.
         """
         if driver not in ADMITS:
@@ -128,7 +131,8 @@ class Driver:
                 hint="Deploy with SCHEDULER_LEGACY_LOOP=true, or activate 'cloud'.",
                 code="no_legacy_loop",
             )
-        record = DriverRecord(driver, expected_epoch + 1, self.seat.revision)
+        epoch = max(expected_epoch + 1, at_least)
+        record = DriverRecord(driver, epoch, self.seat.revision)
         if not await self._storage.set_driver(record, expected_epoch):
             raise await self._conflict(expected_epoch)
         await self._changed(record)
