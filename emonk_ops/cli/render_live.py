@@ -46,7 +46,8 @@ class LiveRenderer:
 
         self._console = console
         self._root: Tree = Tree("")
-        self._phase: Tree = self._root
+        self._phase: Tree | None = None  # made when its first line comes
+        self._phase_name = ""
         self._line: Tree | None = None
         self._live: Live | None = None
 
@@ -68,10 +69,8 @@ class LiveRenderer:
         try:
             yield
         finally:
-            title = self._phase.label
-            self._root = Tree("")
-            self._phase = self._root.add(title)
-            self._line = None
+            self._root = Tree(self._root.label)
+            self._phase = self._line = None
             self._start()
 
     def notice(self, event: Event) -> None:
@@ -79,7 +78,7 @@ class LiveRenderer:
             case StageBegan(stage):
                 self._root.label = self._text(f"stage {stage.number}: {stage.title}", "bold")
             case PhaseBegan(name, _):
-                self._phase = self._root.add(self._text(name, "bold"))
+                self._phase, self._phase_name = None, name
             case CheckBegan(_, check):
                 self._begin(f"{check.id}: {check.sentence}")
             case StepBegan(_, step):
@@ -98,21 +97,27 @@ class LiveRenderer:
                 title = f"✘ {step.id}: {error.message} ({against_budget(step, took)})"
                 self._end(title, "red", list(getattr(error, "log_lines", ())))
             case Noted(text, warning):
-                self._phase.add(self._text(text, "yellow" if warning else "dim"))
+                self._branch().add(self._text(text, "yellow" if warning else "dim"))
         if self._live is not None:
             self._live.refresh()
 
     def _begin(self, text: str) -> None:
         from rich.spinner import Spinner
 
-        self._line = self._phase.add(Spinner("dots", self._text(text, "dim")))
+        self._line = self._branch().add(Spinner("dots", self._text(text, "dim")))
 
     def _end(self, title: str, colour: str, below: list[str]) -> None:
-        line = self._line if self._line is not None else self._phase.add("")
+        line = self._line if self._line is not None else self._branch().add("")
         line.label = self._text(title, colour)
         for text in below:
             line.add(self._text(text, "dim"))
         self._line = None
+
+    def _branch(self) -> Tree:
+        if self._phase is None:
+            title = self._text(self._phase_name, "bold")
+            self._phase = self._root.add(title) if self._phase_name else self._root
+        return self._phase
 
     def _text(self, text: str, style: str) -> Text:
         from rich.text import Text

@@ -13,6 +13,7 @@ from emonk_ops.errors import ExitCode
 
 if TYPE_CHECKING:
     from emonk_ops.rollout.situation import Part
+    from emonk_ops.toolbox import Toolbox
 
 WATCH_SECONDS = 5.0
 
@@ -26,7 +27,7 @@ def status(desk: Desk, watch: options.Watch = False) -> ExitCode:
     desk.show_header()
     if watch:
         return _watch(desk)
-    parts = _all_parts(desk)
+    parts = _all_parts(desk, desk.toolbox())
     for part in parts:
         _show(desk, part)
     data = {part.name.replace(" ", "_"): _data(part) for part in parts}
@@ -40,8 +41,9 @@ def _watch(desk: Desk) -> ExitCode:
     from emonk_ops.clock import sleep
 
     seen: dict[str, str] = {}
+    tools = desk.toolbox()
     while not desk.screen.gone and not desk.out.gone:
-        for part in _all_parts(desk):
+        for part in _all_parts(desk, tools):
             if seen.get(part.name) != part.sentence:
                 seen[part.name] = part.sentence
                 _show(desk, part)
@@ -51,11 +53,11 @@ def _watch(desk: Desk) -> ExitCode:
     return ExitCode.DONE
 
 
-def _all_parts(desk: Desk) -> list[Part]:
+def _all_parts(desk: Desk, tools: Toolbox) -> list[Part]:
     from emonk_ops.cli.recorded import recorded_parts
     from emonk_ops.rollout.situation import describe
 
-    return [*describe(desk.toolbox()), *recorded_parts(desk)]
+    return [*describe(tools), *recorded_parts(desk)]
 
 
 def _show(desk: Desk, part: Part) -> None:

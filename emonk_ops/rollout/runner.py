@@ -134,6 +134,7 @@ class _Attempt:
             facts = self._stage.capture(self._tools)
             record = self._run.write("captured", {"stage": self._stage.number, "facts": facts})
             self._captured = (record.seq, record.body["facts"])
+            self._observer.notice(Noted("the way back is written down"))
 
     def _apply(self, steps: tuple[Step, ...]) -> bool:
         self._observer.notice(PhaseBegan("steps", len(steps)))

@@ -30,9 +30,12 @@ class Run:
     exit_code: int | None = None
     summary: str = ""
     changed: bool = False
+    broke_off: bool = False  # a step failed, and may have done half of its work
 
     @property
     def stopped_half_way(self) -> bool:
+        if self.status == "error":
+            return self.broke_off
         return self.status in ("", "interrupted", "restore_incomplete")
 
 
@@ -178,6 +181,11 @@ def _step_ended(standing: Standing, record: Record) -> None:
         capture.begun.discard(f"{record.run}/{record.body['id']}")
 
 
+def _step_failed(standing: Standing, record: Record) -> None:
+    if record.run in standing.runs:
+        standing.runs[record.run].broke_off = True
+
+
 def _capture_of_run(standing: Standing, record: Record) -> Capture | None:
     run = standing.runs.get(record.run)
     if run is None or run.stage is None:
@@ -239,6 +247,7 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "captured": _captured,
     "step.started": _step_started,
     "step.ended": _step_ended,
+    "step.failed": _step_failed,
     "attested": _attested,
     "rollback.started": _rollback_started,
     "rollback.ended": _rollback_ended,

@@ -174,6 +174,20 @@ def test_an_unknown_name_says_what_exists_and_ends_with_2(
     assert said in answer.err
 
 
+def test_a_bug_is_one_sentence_and_exit_code_70(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.world(seconds="not a number", verdicts={"ready": "MAYBE"})
+    answer = place.type("stage", "0", "--env", "qa")
+    assert answer.code == ExitCode.BUG
+    assert "a bug in emonk-ops: ValueError: 'MAYBE'" in answer.err
+    assert "Traceback" not in answer.err
+    assert "(exit 70)" in place.type("history", "--env", "qa").out
+    monkeypatch.setenv("EMONK_DEBUG", "1")
+    with pytest.raises(ValueError, match="MAYBE"):
+        place.type("stage", "0", "--env", "qa")
+
+
 def test_what_passed_in_the_sandbox_says_nothing_about_the_real_cloud(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

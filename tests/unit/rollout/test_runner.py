@@ -229,8 +229,10 @@ def test_a_cloud_that_cannot_be_reached_twice_changes_nothing_twice(rollout: Rol
     rollout.world.broken["serve"] = Unreachable("no answer")
     assert rollout.run().exit_code is ExitCode.CLOUD
     assert rollout.run().exit_code is ExitCode.CLOUD
+    assert len(rollout.book().standing().unfinished) == 1, "half of the step may have been done"
     rollout.world.broken.clear()
     assert rollout.run().exit_code is ExitCode.DONE
+    assert not rollout.book().standing().unfinished
 
 
 def test_a_new_run_of_a_passed_stage_goes_back_to_what_had_passed(rollout: Rollout) -> None:

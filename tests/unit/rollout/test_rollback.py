@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emonk_ops.errors import OnHold, StepFailed, Unreachable, UsageError
+from emonk_ops.rollout.history import chapters
+from emonk_ops.rollout.hold import lift
+from emonk_ops.rollout.model import Stage
+from emonk_ops.rollout.report import RollbackReport
+from emonk_ops.rollout.rollback import plan_rollback, roll_back
+
+if TYPE_CHECKING:
+    from .conftest import Rollout
+
+Listener = Callable[[str, int], None]
+
+
+def stages(rollout: Rollout) -> Callable[[int], Stage]:
+    """Stage 1 makes b serve, stage 2 makes c serve."""
+    second = replace(rollout.world.stage(2, serves="c"), needs=(1,))
+    return {1: rollout.world.stage(1), 2: second}.__getitem__
+
+
+def back(
+    rollout: Rollout, *, further: bool = False, listener: Listener | None = None
+) -> RollbackReport | None:
+    return roll_back(
+        rollout.tools,
+        rollout.book(listener),
+        stages(rollout),
+        rollout.recorder,
+        reason="too many errors",
+        further=further,
+    )
+
+
+@pytest.fixture
+def at_stage_2(rollout: Rollout) -> Rollout:
+    rollout.run(stages(rollout)(1))
+    rollout.run(stages(rollout)(2))
+    assert rollout.world.switches["serves"] == "c"
+    return rollout
+
+
+def test_only_the_newest_stage_is_undone_and_then_nothing_more(at_stage_2: Rollout) -> None:
+    assert back(at_stage_2) is not None
+    assert at_stage_2.world.switches == {"job": "there", "serves": "b"}
+    assert back(at_stage_2) is None
+    assert at_stage_2.world.switches["serves"] == "b"
+    assert set(at_stage_2.book().standing().passed) == {1}
+
+
+def test_further_undoes_the_stage_before(at_stage_2: Rollout) -> None:
+    back(at_stage_2)
+    report = back(at_stage_2, further=True)
+    assert report is not None
+    assert report.stage == 1
+    assert at_stage_2.world.switches == {"job": "absent", "serves": "a"}
+    assert not at_stage_2.book().standing().passed
+    assert back(at_stage_2, further=True) is None
+
+
+def test_nothing_was_ever_changed_nothing_is_undone(rollout: Rollout) -> None:
+    assert back(rollout) is None
+    assert rollout.kinds() == []
+
+
+def test_a_stage_passed_again_without_a_change_goes_back_to_before_its_first_run(
+    rollout: Rollout,
+) -> None:
+    rollout.run()
+    rollout.run()
+    back(rollout)
+    assert rollout.world.switches == {"job": "absent", "serves": "a"}
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize("offset", range(1, 9))
+def test_a_rollback_killed_at_any_record_is_ended_by_the_same_command(
+    at_stage_2: Rollout, phase: str, offset: int
+) -> None:
+    there = len(at_stage_2.kinds())
+
+    def kill(when: str, seq: int) -> None:
+        if (when, seq) == (phase, there + offset):
+            raise Killed
+
+    with contextlib.suppress(Killed):
+        back(at_stage_2, listener=kill)
+    back(at_stage_2)
+    assert at_stage_2.world.switches == {"job": "there", "serves": "b"}
+    standing = at_stage_2.book().standing()
+    assert standing.hold is not None
+    assert standing.hold.complete
+    assert not standing.unfinished
+
+
+def test_an_incomplete_rollback_holds_until_it_is_complete(at_stage_2: Rollout) -> None:
+    at_stage_2.world.broken["undo-job"] = Unreachable("no answer")
+    report = back(at_stage_2)
+    assert report is not None
+    assert [outcome.step.id for outcome in report.outcomes] == ["undo-job"]
+    assert len(report.left) == 2
+    with pytest.raises(OnHold, match="has not ended"):
+        lift(at_stage_2.book(), reason="I think so", env="qa")
+    at_stage_2.world.broken.clear()
+    back(at_stage_2)
+    lifted = lift(at_stage_2.book(), reason="mended", env="qa")
+    assert lifted is not None
+    assert lift(at_stage_2.book(), reason="mended", env="qa") is None
+
+
+def test_lifting_a_hold_wants_a_reason(rollout: Rollout) -> None:
+    with pytest.raises(UsageError, match="why"):
+        lift(rollout.book(), reason="  ", env="qa")
+
+
+def test_the_plan_is_what_the_rollback_does(at_stage_2: Rollout) -> None:
+    book = at_stage_2.book()
+    plan = plan_rollback(book.standing(), at_stage_2.tools, stages(at_stage_2))
+    report = back(at_stage_2)
+    assert report is not None
+    assert [step.id for step in plan.steps] == [one.step.id for one in report.outcomes]
+
+
+def test_the_history_tells_what_was_done_and_undone(at_stage_2: Rollout) -> None:
+    at_stage_2.world.broken["undo-serves"] = StepFailed("reads back otherwise")
+    back(at_stage_2)
+    last = chapters(at_stage_2.book().journal.records())[-1]
+    assert (last.title, last.status, last.exit_code) == (
+        "rollback of stage 2",
+        "restore_incomplete",
+        7,
+    )
+    assert "failed undo-serves: reads back otherwise" in last.events
+    assert last.who == "ann"
