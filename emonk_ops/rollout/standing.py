@@ -220,6 +220,10 @@ def _rollback_started(standing: Standing, record: Record) -> None:
 def _rollback_ended(standing: Standing, record: Record) -> None:
     if not record.body.get("ok"):
         return
+    if (run := standing.runs.get(record.run)) is not None:
+        # All is undone; what only misses its last record is not unfinished.
+        run.status = "done" if run.command == "rollback" else "rolled_back"
+        run.ended_at = record.at
     seq = int(record.body["capture_seq"])
     undone = next((capture for capture in standing.captures if capture.seq == seq), None)
     if standing.hold is not None and standing.hold.capture_seq == seq:
