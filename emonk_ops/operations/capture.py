@@ -25,7 +25,8 @@ def capture(tools: Toolbox) -> dict[str, Any]:
         "env": dict(revision.env),
         "traffic": [asdict(share) for share in service.traffic],
         "pinned": service.pinned,
-        "driver": driving.driver,
+        # After a run that was cut short nobody drives: nobody is nothing to go back to.
+        "driver": driving.driver if driving.driver != "nobody" else driving.assumed,
         "epoch": driving.state.epoch if driving.state else None,
         "scheduler_job": _job(driving.job),
         "jobs": _jobs(tools),

@@ -11,16 +11,26 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from emonk_ops.errors import NotOffered, OpsError, StepFailed, Unreachable
+from emonk_ops.errors import (
+    Conflict,
+    DeployFailed,
+    NotOffered,
+    OpsError,
+    RestoreIncomplete,
+    StepFailed,
+    Unreachable,
+)
 from emonk_ops.operations import carried_file
 from emonk_ops.operations.carried_file import Carried
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.service_env import default_driver
 from emonk_ops.operations.waiting import ask_until
+from emonk_ops.ports import Service, TrafficShare
 from emonk_ops.toolbox import Toolbox
 
 QUIESCE_SECONDS = 30.0
 HEALTH_SECONDS = 60.0
+PIN_SECONDS = 30.0
 Switch = Callable[[], str]  # makes another revision serve and returns its name
 
 
@@ -36,8 +46,8 @@ def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str
         return {"revision": revision, "carried": False, "why": "the service has no admin API"}
     try:
         revision = switch()
-    except OpsError:
-        _drive_again(tools, carried)
+    except OpsError as error:
+        _drive_again(tools, carried, error)
         raise
     return bring(tools, carried, revision)
 
@@ -56,9 +66,9 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     """Import into the serving revision, activate, read back, and settle the saved export."""
     _wait_for_health(tools, revision)
     imported = tools.service.import_jobs(carried.document)
-    state = tools.service.driver()
+    driver = _able(tools, carried, revision)
     state = tools.service.activate(
-        carried.driver_after, expected_epoch=state.epoch, at_least=carried.epoch + 1
+        driver, expected_epoch=tools.service.driver().epoch, at_least=carried.epoch + 1
     )
     gap = (tools.clock.now() - datetime.fromisoformat(carried.quiesced_at)).total_seconds()
     count = int(carried.document["count"])
@@ -67,9 +77,9 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
             f"{imported['count']} of {count} jobs arrived on {revision}",
             hint=f"The export is kept in {tools.keep / carried_file.FILE}; run the command again",
         )
-    if state.driver != carried.driver_after or state.role != "driving":
+    if state.driver != driver or state.role != "driving":
         raise StepFailed(
-            f"{revision} should drive as {carried.driver_after} and is {state.role} "
+            f"{revision} should drive as {driver} and is {state.role} "
             f"(driver {state.driver}, epoch {state.epoch})",
             hint=f"emonk-ops status --env {tools.env.name}",
         )
@@ -89,11 +99,17 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
 
 
 def ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
-    """The serving revision drives as `driver`; None when it already did."""
+    """The serving revision drives as `driver`; None when it already did.
+
+    Its jobs are the true ones from then on: an export that an interrupted run left is only a
+    record, and must never be imported later.
+    """
     state = tools.service.driver()
     if state.driver == driver and state.role == "driving":
+        carried_file.settle(tools.keep)
         return None
     after = tools.service.activate(driver, expected_epoch=state.epoch)
+    carried_file.settle(tools.keep)
     return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
 
 
@@ -103,8 +119,11 @@ def _take(tools: Toolbox, driver_after: str) -> Carried | None:
         state = tools.service.driver()
     except NotOffered:
         return None
+    _require_same(tools, revision.name, state.this_revision)
     now = tools.clock.now()
     quiesced = tools.service.quiesce(wait_seconds=QUIESCE_SECONDS)
+    document = dict(tools.service.export_jobs())
+    _require_same(tools, revision.name, tools.service.driver().this_revision)
     before = state.driver if state.driver not in ("", "nobody") else default_driver(revision.env)
     carried = Carried(
         from_revision=revision.name,
@@ -112,17 +131,55 @@ def _take(tools: Toolbox, driver_after: str) -> Carried | None:
         driver_after=driver_after,
         epoch=quiesced.epoch,
         quiesced_at=now.isoformat(),
-        document=dict(tools.service.export_jobs()),
+        document=document,
     )
     carried_file.save(tools.keep, carried)
     return carried
 
 
-def _drive_again(tools: Toolbox, carried: Carried) -> None:
-    """The old revision still serves: it takes the drive back."""
-    if serving_revision(tools).name == carried.from_revision:
+def _require_same(tools: Toolbox, expected: str, answers: str) -> None:
+    """A deployment that is still under way moves the traffic: its store is not the one to take."""
+    if answers != expected:
+        raise Conflict(
+            f"{answers} answers where {expected} serves: traffic is moving",
+            hint=f"Run the same command again; to look: emonk-ops status --env {tools.env.name}",
+        )
+
+
+def _drive_again(tools: Toolbox, carried: Carried, error: OpsError) -> None:
+    """The old revision still serves: it takes the drive back.
+
+    A new one that may yet come up must not take the traffic from it unseen, without the jobs:
+    unless it is known to have failed, the old one is pinned. A later deployment un-pins.
+    """
+    try:
+        service = tools.run.describe_service()
+        if service.serving_revision != carried.from_revision:
+            return
+        if not service.pinned and not _has_failed(service, carried, error):
+            pin = TrafficShare(carried.from_revision, 100)
+            tools.run.route([pin], timeout_seconds=PIN_SECONDS)
         ensure_driver(tools, carried.driver_before)
-        carried_file.settle(tools.keep)
+    except OpsError as second:
+        raise RestoreIncomplete(
+            f"{error.message}; and {carried.from_revision} could not take the drive back: "
+            f"{second.message}: nobody drives now",
+            hint=f"emonk-ops rollback --env {tools.env.name}",
+        ) from error
+
+
+def _has_failed(service: Service, carried: Carried, error: OpsError) -> bool:
+    """Whether it is certain that no new revision will serve."""
+    none_made = service.latest_created == carried.from_revision
+    return isinstance(error, DeployFailed) and (bool(error.revision) or none_made)
+
+
+def _able(tools: Toolbox, carried: Carried, revision: str) -> str:
+    """The driver that was meant, if this revision can be it: somebody may have deployed another."""
+    env = tools.run.describe_revision(revision).env
+    by_environment = default_driver(env)
+    needs_loop = carried.driver_after in ("legacy", "shadow")
+    return by_environment if needs_loop and by_environment == "cloud" else carried.driver_after
 
 
 def _wait_for_health(tools: Toolbox, revision: str) -> None:

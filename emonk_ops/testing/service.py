@@ -45,14 +45,14 @@ class InMemoryTickService:
         serving = self._world.serving
         return DriverState(driver, epoch, serving if driver else "", serving, role, 0, 0)
 
-    def activate(self, driver: str, *, expected_epoch: int) -> DriverState:
+    def activate(self, driver: str, *, expected_epoch: int, at_least: int = 0) -> DriverState:
         state = self.driver()
         if driver in ("legacy", "shadow") and not self._world.has_loop():
             raise CloudError(f"driver {driver!r} needs the legacy loop")
         if state.epoch != expected_epoch:
             raise Conflict(f"the driver's epoch is {state.epoch}, not {expected_epoch}")
         with self._world.change("activate"):
-            self._world.store.record = (driver, expected_epoch + 1)
+            self._world.store.record = (driver, max(expected_epoch + 1, at_least))
         return self.driver()
 
     def quiesce(self, *, wait_seconds: float) -> Quiesced:
