@@ -115,12 +115,13 @@ class Desk:
     ) -> Toolbox:
         return self.with_.open_toolbox(self.env, waits=waits, keep=self.folder / "keep", say=say)
 
-    def show_header(self) -> None:
+    def show_header(self, *, unfinished: bool = True) -> None:
         """The first line of every screen, and what an earlier command left half way."""
         from emonk_ops.cli.unfinished import show_unfinished
 
         self.screen.line(header(self.env))
-        show_unfinished(self)
+        if unfinished:
+            show_unfinished(self)
 
     def answer(
         self,

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def status(desk: Desk, watch: options.Watch = False) -> ExitCode:
     """Who drives, what serves, the job, stages, hold, lock, and what is unfinished."""
-    desk.show_header()
+    desk.show_header(unfinished=False)  # a part of its own says it
     if watch:
         return _watch(desk)
     parts = _all_parts(desk, desk.toolbox())

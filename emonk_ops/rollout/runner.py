@@ -94,7 +94,7 @@ class _Attempt:
             report.exit_code = error.exit_code
         report.changed = self._run.changed
         report.seconds = stopwatch.seconds
-        conclude(report)
+        conclude(report, self._tools.clock.now)
         self._run.end(report.exit_code, report.summary, seconds=report.seconds)
         return report
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 from emonk_ops.errors import ExitCode
 from emonk_ops.rollout.model import CheckResult, Verdict
 from emonk_ops.rollout.registry import stage_modules
@@ -9,8 +13,8 @@ from emonk_ops.rollout.report import StageReport
 from emonk_ops.rollout.rollback import incomplete
 
 
-def conclude(report: StageReport) -> None:
-    """Fill in summary, hint and, for WAITING, until when."""
+def conclude(report: StageReport, now: Callable[[], datetime]) -> None:
+    """Fill in summary, hint and, for WAITING, until when and how long that is."""
     report.wait_until = max(
         (
             result.finding.wait_until
@@ -20,9 +24,25 @@ def conclude(report: StageReport) -> None:
         default=None,
     )
     report.summary = _summary(report)
+    if report.exit_code is ExitCode.WAITING and report.wait_until is not None:
+        report.summary += f" ({time_left(report.wait_until - now())} left)"
     report.hint = report.hint or _hint(report)
     if report.exit_code is ExitCode.RESTORE_INCOMPLETE and report.rollback is not None:
         report.errors.append(incomplete(report.rollback, report.env))
+
+
+def time_left(left: timedelta) -> str:
+    """`17 h 12 m`, `4 m 30 s`; never negative."""
+    total = max(0, math.ceil(left.total_seconds()))
+    days, hours, minutes, seconds = (
+        total // 86400,
+        total // 3600 % 24,
+        total // 60 % 60,
+        total % 60,
+    )
+    units = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
+    first = next((index for index, (count, _) in enumerate(units) if count), len(units) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2])
 
 
 def missing_words(report: StageReport) -> list[str]:
