@@ -51,7 +51,7 @@ class Capture:
     begun: set[str] = field(default_factory=set)  # steps that began and are not known to be idle
     changed: bool = False  # a step is known to have changed something since
     settled: bool = False  # the stage passed on top of it
-    void: bool = False  # its stage passed and nothing had to be changed
+    void: bool = False  # passed with nothing to undo, or an older capture undoes it as well
     rolled_back: bool = False
 
     @property
@@ -146,9 +146,12 @@ def _run_ended(standing: Standing, record: Record) -> None:
 def _stage_ended(standing: Standing, run: Run, stage: int, at: datetime) -> None:
     if run.status == "done":
         standing.passed[stage] = at
-        for capture in standing.captures:
-            if capture.stage == stage and not capture.rolled_back:
-                capture.void = capture.void or (capture.run == run.id and not run.changed)
+        mine = [one for one in standing.captures if one.stage == stage and not one.rolled_back]
+        again = any(one.settled and not one.void for one in mine)
+        for capture in mine:
+            if not capture.settled:
+                # A stage is undone to what was found before it first passed, not before a rerun.
+                capture.void = again or (capture.run == run.id and not run.changed)
                 capture.settled = True
     elif run.status == "failed" or (run.changed and run.status != "rolled_back"):
         standing.passed.pop(stage, None)

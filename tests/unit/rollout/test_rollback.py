@@ -10,7 +10,7 @@ import pytest
 from emonk_ops.errors import OnHold, StepFailed, Unreachable, UsageError
 from emonk_ops.rollout.history import chapters
 from emonk_ops.rollout.hold import lift
-from emonk_ops.rollout.model import Stage
+from emonk_ops.rollout.model import Stage, Verdict
 from emonk_ops.rollout.report import RollbackReport
 from emonk_ops.rollout.rollback import plan_rollback, roll_back
 
@@ -77,6 +77,23 @@ def test_a_stage_passed_again_without_a_change_goes_back_to_before_its_first_run
     rollout.run()
     back(rollout)
     assert rollout.world.switches == {"job": "absent", "serves": "a"}
+
+
+def test_a_stage_passed_again_with_a_change_is_undone_as_a_whole_too(rollout: Rollout) -> None:
+    rollout.run()
+    rollout.run(rollout.world.stage(serves="c"))
+    back(rollout)
+    assert rollout.world.switches == {"job": "absent", "serves": "a"}
+    assert not rollout.book().standing().passed
+
+
+def test_a_rerun_that_was_not_accepted_goes_back_to_what_had_passed(rollout: Rollout) -> None:
+    rollout.run()
+    rollout.world.verdicts["ticking"] = Verdict.FAIL
+    rollout.run(rollout.world.stage(serves="c"))
+    assert not rollout.book().standing().passed
+    back(rollout)
+    assert rollout.world.switches == {"job": "there", "serves": "b"}
 
 
 class Killed(BaseException):
