@@ -214,7 +214,10 @@ def _attested(standing: Standing, record: Record) -> None:
 def _rollback_started(standing: Standing, record: Record) -> None:
     standing.hold = Hold(
         since=record.at,
-        reason=shorten(str(record.body.get("reason") or "a rollback"), LONGEST_REASON),
+        reason=shorten(
+            f"stage {record.body['stage']} was rolled back: {record.body['reason']}",
+            LONGEST_REASON,
+        ),
         capture_seq=int(record.body["capture_seq"]),
         complete=False,
     )
