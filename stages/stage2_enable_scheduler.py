@@ -70,16 +70,29 @@ def verify(env: Environment) -> tuple[Check, ...]:
         Check("job-state", f"state: {state}, as specified", tick_job.job_as_specified),
         Check("oidc", "httpTarget.oidcToken configured", tick_job.oidc_configured),
         Check("one-driver", f"One driver: {name}", who),
+    )
+    return (*always, *(_ticked() if env.only_driver else _knocked()))
+
+
+def _ticked() -> tuple[Check, ...]:
+    return (
         Check(
             "tick-metrics",
             '"Scheduler tick completed" with its metrics',
             tick_metrics.tick_logged_with_metrics,
         ),
+        Check("last-attempt", "Recent execution in lastAttemptTime", tick_job.recently_attempted),
     )
-    attempted = Check(
-        "last-attempt", "Recent execution in lastAttemptTime", tick_job.recently_attempted
+
+
+def _knocked() -> tuple[Check, ...]:
+    return (
+        Check(
+            "canary-logged",
+            "The canary tick is logged, and ran no job",
+            tick_metrics.idle_tick_logged,
+        ),
     )
-    return (*always, attempted) if env.only_driver else always
 
 
 def acceptance(env: Environment) -> tuple[Check, ...]:

@@ -37,7 +37,7 @@ REQUIRED = (
 )
 STORAGES = ("json", "firestore", "memory")
 # How long a fresh JSON revision waits for its jobs before it drives by itself.
-STANDBY_SECONDS = 300
+STANDBY_SECONDS = 60
 
 
 def wanted(env: Environment, uri: str, *, legacy_loop: bool) -> dict[str, str | None]:

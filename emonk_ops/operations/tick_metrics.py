@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from emonk_ops.operations.tick_window import COMPLETED, TickWindow, observe, of_service, utc
+from emonk_ops.operations.tick_window import (
+    COMPLETED,
+    NOT_EXECUTED,
+    TickWindow,
+    observe,
+    of_service,
+    utc,
+)
 from emonk_ops.operations.waiting import ask_until
 from emonk_ops.ports import LogEntry
 from emonk_ops.rollout.model import Finding, Verdict
@@ -47,16 +54,24 @@ def no_errors_or_warnings(tools: Toolbox) -> Finding:
 
 def tick_logged_with_metrics(tools: Toolbox) -> Finding:
     """The newest tick line, with the guide's five metrics in it."""
+    return _logged(tools, COMPLETED)
 
+
+def idle_tick_logged(tools: Toolbox) -> Finding:
+    """The tick reached the service, which is not the driver's yet and therefore ran nothing."""
+    return _logged(tools, NOT_EXECUTED)
+
+
+def _logged(tools: Toolbox, line: str) -> Finding:
     def newest() -> LogEntry | None:
-        query = f'{of_service(tools.env)} AND jsonPayload.message="{COMPLETED}"'
+        query = f'{of_service(tools.env)} AND jsonPayload.message="{line}"'
         since = tools.clock.now() - LOOKED_BACK
         found = tools.logs.entries(query, since=since, newest_first=True, limit=1)
         return next(iter(found), None)
 
     entry = ask_until(tools.clock, newest, lambda one: one is not None, seconds=LOG_LAG_SECONDS)
     if entry is None:
-        return Finding(Verdict.FAIL, f'no line "{COMPLETED}" in the log')
+        return Finding(Verdict.FAIL, f'no line "{line}" in the log')
     missing = [name for name in METRICS if name not in entry.payload]
     facts = {name: entry.payload.get(name) for name in METRICS}
     if missing:
