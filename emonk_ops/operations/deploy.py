@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from emonk_ops.errors import DeployFailed, NotOffered, StepFailed
@@ -11,6 +12,7 @@ from emonk_ops.operations.probes import last_lines
 from emonk_ops.operations.traffic import to_latest
 from emonk_ops.ports import DeployRequest, Revision, Service
 from emonk_ops.rollout.model import StepResult
+from emonk_ops.settings import Argv
 from emonk_ops.toolbox import Toolbox
 
 DEPLOY_SECONDS = 600.0
@@ -19,15 +21,18 @@ Differences = dict[str, list[str]]
 
 def ensure_legacy_revision(tools: Toolbox) -> StepResult:
     """Stage 1: both paths exist, and the legacy loop drives."""
-    return _ensure(tools, legacy_loop=True, driver="legacy")
+    return _ensure(tools, legacy_loop=True, driver="legacy", command=tools.env.commands.deploy)
 
 
 def preview_legacy_revision(tools: Toolbox) -> StepResult:
-    return _preview(tools, legacy_loop=True, driver="legacy")
+    return _preview(tools, legacy_loop=True, driver="legacy", command=tools.env.commands.deploy)
 
 
 def ensure_cloud_revision(tools: Toolbox) -> StepResult:
-    """Stage 2, Cloud Scheduler as the only driver: a restart must not bring the loop back."""
+    """Stage 2, Cloud Scheduler as the only driver: a restart must not bring the loop back.
+
+    Through the API only: the image that stage 1 brought stays, and nothing is built.
+    """
     return _ensure(tools, legacy_loop=False, driver="cloud")
 
 
@@ -35,7 +40,7 @@ def preview_cloud_revision(tools: Toolbox) -> StepResult:
     return _preview(tools, legacy_loop=False, driver="cloud")
 
 
-def _ensure(tools: Toolbox, *, legacy_loop: bool, driver: str) -> StepResult:
+def _ensure(tools: Toolbox, *, legacy_loop: bool, driver: str, command: Argv = ()) -> StepResult:
     changed, facts = False, {}
     if left := carry.unfinished(tools):
         tools.say(f"finishing what an interrupted run began: jobs of {left.from_revision}")
@@ -44,8 +49,10 @@ def _ensure(tools: Toolbox, *, legacy_loop: bool, driver: str) -> StepResult:
     service = tools.run.describe_service()
     request = _request(tools, service, legacy_loop=legacy_loop)
     needed = _needed(tools, service, request)
-    if needed or tools.env.commands.deploy:
-        facts = carry.carry_over(tools, lambda: _switch(tools, request), driver_after=driver)
+    if needed or command:
+        facts = carry.carry_over(
+            tools, lambda: _switch(tools, request, command), driver_after=driver
+        )
         return StepResult(True, _told(facts), {**facts, "changes": needed})
     if driven := _ensure_driver(tools, driver):
         return StepResult(True, f"{driver} drives now, epoch {driven['epoch']}", driven)
@@ -55,11 +62,11 @@ def _ensure(tools: Toolbox, *, legacy_loop: bool, driver: str) -> StepResult:
     return StepResult(False, f"already so: {serving} serves", {"revision": serving})
 
 
-def _preview(tools: Toolbox, *, legacy_loop: bool, driver: str) -> StepResult:
+def _preview(tools: Toolbox, *, legacy_loop: bool, driver: str, command: Argv = ()) -> StepResult:
     service = tools.run.describe_service()
     request = _request(tools, service, legacy_loop=legacy_loop)
     needed = _needed(tools, service, request)
-    if command := tools.env.commands.deploy:
+    if command:
         needed = {"command": ["", " ".join(command)], **needed}
     if not needed:
         return StepResult(False, f"already so: {service.serving_revision} serves")
@@ -111,10 +118,12 @@ def _differences(running: Revision, request: DeployRequest) -> Differences:
     return found
 
 
-def _switch(tools: Toolbox, request: DeployRequest) -> str:
+def _switch(tools: Toolbox, request: DeployRequest, command: Argv) -> str:
     """Deploy by the configured command, then through the API what it did not pass on; un-pin."""
-    if tools.env.commands.deploy:
-        _run_command(tools, request)
+    if command:
+        _run_command(tools, request, command)
+        # What it built is the image now, not the one that ran before.
+        request = replace(request, image=tools.env.service.image)
     service = tools.run.describe_service()
     if _differences(service.template, request):
         tools.say("deploying a new revision")
@@ -133,7 +142,7 @@ def _switch(tools: Toolbox, request: DeployRequest) -> str:
     return service.serving_revision
 
 
-def _run_command(tools: Toolbox, request: DeployRequest) -> None:
+def _run_command(tools: Toolbox, request: DeployRequest, command: Argv) -> None:
     passed = {name: value for name, value in request.env.items() if value is not None}
     own = {
         "EMONK_PROJECT": tools.env.project,
@@ -141,8 +150,8 @@ def _run_command(tools: Toolbox, request: DeployRequest) -> None:
         "EMONK_SERVICE": tools.env.service.name,
         "EMONK_IMAGE": request.image,
     }
-    tools.say(f"running {' '.join(tools.env.commands.deploy)}")
-    result = tools.commands.run(tools.env.commands.deploy, env={**passed, **own})
+    tools.say(f"running {' '.join(command)}")
+    result = tools.commands.run(command, env={**passed, **own})
     if result.exit_code != 0:
         raise DeployFailed(
             f"{' '.join(result.argv)} ended with {result.exit_code}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -74,9 +74,13 @@ class InMemoryPlatform:
 
 
 class InMemoryCommands:
-    """See `emonk_ops.ports.Commands`. Gives the results it was given, and keeps what was asked."""
+    """See `emonk_ops.ports.Commands`. Gives the results it was given, and keeps what was asked.
+
+    `does` is what a command brings about, by its words.
+    """
 
     def __init__(self) -> None:
+        self.does: dict[tuple[str, ...], Callable[[], None]] = {}
         self.results: dict[tuple[str, ...], CommandResult] = {}
         self.asked: list[tuple[tuple[str, ...], dict[str, str]]] = []
 
@@ -84,6 +88,7 @@ class InMemoryCommands:
         self, argv: Sequence[str], *, env: Mapping[str, str], junit: bool = False
     ) -> CommandResult:
         self.asked.append((tuple(argv), dict(env)))
+        self.does.get(tuple(argv), lambda: None)()
         return self.results.get(tuple(argv), CommandResult(tuple(argv), 0, 0.1, ()))
 
 
