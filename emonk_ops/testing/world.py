@@ -60,7 +60,10 @@ class InMemoryWorld:
         self.log: list[LogEntry] = []
         self.ran: list[tuple[str, datetime]] = []  # (job, instant) of each execution
         self.generation = 1
-        self.startup_lines = ("Scheduler storage initialized", "Agent Core created")
+        self.startup_lines: tuple[str, ...] = (
+            "Scheduler storage initialized",
+            "Agent Core created",
+        )
         self.template = _first_template(env)
         self.make_revision()
 
