@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -83,7 +84,7 @@ class HttpTickService:
         jobs: list[Mapping[str, Any]] = []
         after: str | None = None
         while True:
-            suffix = f"&after={after}" if after else ""
+            suffix = f"&after={quote(after, safe='')}" if after else ""
             page = self._admin("GET", f"/jobs?limit={LISTED}{suffix}")
             jobs.extend(page["jobs"])
             after = page.get("next")
