@@ -98,13 +98,22 @@ def _payload(message: Any) -> dict[str, Any]:
     raw = type(message).pb(message)
     match raw.WhichOneof("payload"):
         case "json_payload":
-            found: dict[str, Any] = MessageToDict(raw.json_payload)
+            found: dict[str, Any] = _whole(MessageToDict(raw.json_payload))
             return found
         case "text_payload":
             return {"message": raw.text_payload}
         case "proto_payload":
             return {"type": raw.proto_payload.type_url}
     return {}
+
+
+def _whole(value: Any) -> Any:
+    """Every number of a payload comes as a float; counts are shown as the service wrote them."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(one) for key, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
 
 
 def _http(request: Any) -> dict[str, Any]:

@@ -27,14 +27,29 @@ class Carried:
 
 
 def save(keep: Path, carried: Carried) -> None:
-    """Written beside and renamed, so that a crash leaves the old file or the new one."""
+    """Written beside and renamed, so that a crash leaves the old file or the new one.
+
+    For the owner only: a job's payload may be confidential.
+    """
     keep.mkdir(parents=True, exist_ok=True)
     beside = keep / f"{FILE}.new"
-    with beside.open("w") as file:
+    beside.unlink(missing_ok=True)
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
         json.dump(asdict(carried), file)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(keep / FILE)
+    _keep_name(keep)
+
+
+def _keep_name(folder: Path) -> None:
+    """A rename is durable once its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def load(keep: Path) -> Carried | None:

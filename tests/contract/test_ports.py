@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from emonk_ops.clock import Clock, sleep
 from emonk_ops.errors import CloudError, Conflict, DeployFailed, NotFound
-from emonk_ops.ports import DeployRequest, Service, TickJobSpec, TrafficShare
+from emonk_ops.operations.tick_window import COMPLAINTS
+from emonk_ops.ports import DeployRequest, LogEntry, Service, TickJobSpec, TrafficShare
 from emonk_ops.sandbox import launcher
 from emonk_ops.settings import Environment, Target
 from emonk_ops.testing import BROKEN_IMAGE, InMemoryPorts, InMemoryWorld
@@ -266,6 +269,56 @@ def test_log_entries_are_found_in_order_and_within_bounds(subject: Subject) -> N
     assert not list(logs.entries(f'{service} AND "no such words"', since=since))
     assert found[0].resource["type"] == "cloud_run_revision"
     assert all(stamp.tzinfo is not None for stamp in stamps)
+
+
+def test_numbers_of_a_line_are_what_the_service_wrote(
+    subject: Subject, unpinned: Service, spec: TickJobSpec
+) -> None:
+    since = subject.clock.now() - timedelta(minutes=1)
+    subject.ports.jobs.create(spec, paused=True)
+    service = subject.ports.service
+    service.activate("cloud", expected_epoch=service.driver().epoch)
+    service.probe("POST", "/cron/tick", tick_token=True)
+    query = 'jsonPayload.message="Scheduler tick completed"'
+
+    def found() -> list[LogEntry]:
+        return list(subject.ports.logs.entries(query, since=since))
+
+    assert subject.soon(lambda: bool(found()))
+    due = found()[0].payload["jobs_due"]
+    assert (type(due), due >= 0) == (int, True)
+    service.activate("legacy", expected_epoch=service.driver().epoch)
+
+
+def test_refused_requests_are_left_out_of_a_search_by_the_same_words_everywhere(
+    subject: Subject, unpinned: Service
+) -> None:
+    requests = 'log_id("run.googleapis.com/requests")'
+    since = subject.clock.now() - timedelta(days=1)
+    for query in (COMPLAINTS, f"NOT {requests} AND severity>=WARNING"):
+        kept = list(subject.ports.logs.entries(query, since=since))
+        assert all(one.severity != "INFO" for one in kept)
+        assert not [one for one in kept if one.http and int(one.http["status"]) < 500]
+
+
+def test_a_tail_gives_what_is_written_from_now_on(subject: Subject) -> None:
+    found: list[LogEntry] = []
+
+    def follow() -> None:
+        while not found:
+            stream = subject.ports.logs.tail('resource.type="cloud_run_revision"')
+            found.extend(islice(stream, 1))
+
+    begun = subject.clock.now()
+    follower = Thread(target=follow)
+    follower.start()
+    for _ in range(200):
+        subject.write_line()
+        follower.join(0.1)
+        if found:
+            break
+    follower.join(10.0)
+    assert found[0].timestamp >= begun - timedelta(seconds=5)
 
 
 def test_health_answers_and_strangers_are_refused(subject: Subject, unpinned: Service) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emonk_ops.errors import OpsError, Unreachable
+from emonk_ops.errors import OpsError, StateDamaged, Unreachable
 from emonk_ops.operations import carried_file, deploy, tick_job
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
@@ -192,3 +192,13 @@ def test_traffic_that_moves_during_the_export_is_noticed(rig: Rig) -> None:
     with pytest.raises(OpsError, match="traffic is moving"):
         to_cloud(rig.tools)
     assert carried_file.load(rig.keep) is None
+
+
+def test_an_export_is_for_its_owner_only_and_a_damaged_one_is_left_as_it_is(rig: Rig) -> None:
+    rig.strike(to_cloud, 4, done=True, error=Crash())
+    path = rig.keep / carried_file.FILE
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text('{"from_revision": ')
+    with pytest.raises(StateDamaged, match=r"carry\.json is damaged"):
+        to_cloud(rig.tools)
+    assert path.read_text() == '{"from_revision": '
