@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -28,6 +29,27 @@ class SystemClock:
     def sleep_until(self, when: datetime) -> None:
         while (left := (when - self.now()).total_seconds()) > 0:
             time.sleep(min(left, 1.0))
+
+
+class ReliableClock:
+    """Another clock, and a second one for while the first cannot be asked."""
+
+    def __init__(self, first: Callable[[], Clock], second: Clock, failure: type[Exception]) -> None:
+        self._first = first
+        self._second = second
+        self._failure = failure
+
+    def now(self) -> datetime:
+        try:
+            return self._first().now()
+        except self._failure:
+            return self._second.now()
+
+    def sleep_until(self, when: datetime) -> None:
+        try:
+            self._first().sleep_until(when)
+        except self._failure:
+            self._second.sleep_until(when)
 
 
 class Stopwatch:

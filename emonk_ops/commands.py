@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ class LocalCommands:
             process = subprocess.Popen(
                 argv,
                 cwd=self._settings.directory,
-                env={**os.environ, **env},
+                env=_environment(env),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -80,6 +81,14 @@ class LocalCommands:
                 process.wait()
             reader.join(timeout=5.0)
         return process.returncode, tuple(lines)
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """`python` is the one of the activated environment, else the one that runs this program."""
+    path = os.environ.get("PATH", os.defpath)
+    if "VIRTUAL_ENV" not in os.environ:
+        path = os.pathsep.join([str(Path(sys.executable).parent), path])
+    return {**os.environ, "PATH": path, **extra}
 
 
 def _keep(process: subprocess.Popen[str], lines: deque[str]) -> None:

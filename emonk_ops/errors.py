@@ -43,8 +43,8 @@ EXIT_CODE_PRECEDENCE: tuple[ExitCode, ...] = (
     ExitCode.ROLLED_BACK,
     ExitCode.CLOUD,
     ExitCode.CHECK_FAILED,
-    ExitCode.INCONCLUSIVE,
     ExitCode.REFUSED,
+    ExitCode.INCONCLUSIVE,
     ExitCode.WAITING,
     ExitCode.DONE,
 )

@@ -16,7 +16,7 @@ from emonk_ops.settings import Environment
 def checks(_env: Environment) -> tuple[Check, ...]:
     return (
         Check("service-before", "The service is healthy before", prerequisites.service_healthy),
-        Check("one-driver-before", "Exactly one driver before", driver.one_driver),
+        Check("one-driver-before", "At most one driver before", driver.at_most_one_driver),
     )
 
 

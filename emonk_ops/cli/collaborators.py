@@ -24,6 +24,21 @@ def open_toolbox(
     return toolbox(env, waits=waits, keep=keep, say=say)
 
 
+def journal_clock(env: Environment, fallback: Clock) -> Clock:
+    """The environment's own time, so that a virtual clock's hours are in the journal too.
+
+    The machine's while the sandbox is down: the journal must never wait for it.
+    """
+    if env.target == "gcp":
+        return fallback
+    from emonk_ops.clock import ReliableClock
+    from emonk_ops.errors import OpsError
+    from emonk_ops.wiring import Wiring
+
+    wiring = Wiring(env)
+    return ReliableClock(lambda: wiring.clock, fallback, OpsError)
+
+
 def load_stage(number: int) -> Stage:
     from emonk_ops.rollout.registry import load_stage as load
 
@@ -44,6 +59,7 @@ class Collaborators:
     load_stage: Callable[[int], Stage] = load_stage
     new_run_id: Callable[[], str] = new_run_id
     clock: Clock = field(default_factory=SystemClock)
+    journal_clock: Callable[[Environment, Clock], Clock] = journal_clock
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     journal_listener: Callable[[str, int], None] | None = None
     argv: tuple[str, ...] = ()

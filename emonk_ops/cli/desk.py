@@ -101,7 +101,7 @@ class Desk:
         return Book(
             journal=Journal(
                 self.folder / "journal.jsonl",
-                clock=self.with_.clock,
+                clock=self.with_.journal_clock(self.env, self.with_.clock),
                 shield=self.interruption.shield,
                 listener=self.with_.journal_listener,
             ),

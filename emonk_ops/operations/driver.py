@@ -56,6 +56,17 @@ def one_driver(tools: Toolbox) -> Finding:
     return _judge(found, expected=found.driver)
 
 
+def at_most_one_driver(tools: Toolbox) -> Finding:
+    """Two are refused. Nobody is not: an interrupted run leaves that, and the stage cures it."""
+    found = who_drives(tools)
+    told, facts = _told(found), found.facts()
+    if found.driver == "legacy" and found.job_enabled:
+        return Finding(Verdict.FAIL, f"two could drive: {told}", facts)
+    if found.driver == "nobody" or (found.state and found.state.role != "driving"):
+        told += "; nobody drives now, this stage ends that"
+    return Finding(Verdict.PASS, told, facts)
+
+
 def legacy_drives_alone(tools: Toolbox) -> Finding:
     return _judge(who_drives(tools), expected="legacy")
 
@@ -80,11 +91,7 @@ def no_job_enabled(tools: Toolbox) -> Finding:
 
 
 def _judge(found: Driving, *, expected: str) -> Finding:
-    facts = found.facts()
-    job = found.job.state if found.job else "absent"
-    told = f"driver {found.driver}, scheduler job {job}"
-    if found.state and found.state.epoch:
-        told += f", epoch {found.state.epoch}"
+    told, facts = _told(found), found.facts()
     if found.driver == "nobody":
         return Finding(Verdict.FAIL, f"nobody drives ({told})", facts)
     if found.driver != expected:
@@ -96,3 +103,9 @@ def _judge(found: Driving, *, expected: str) -> Finding:
     if found.state and found.state.role != "driving":
         return Finding(Verdict.FAIL, f"the serving revision is {found.state.role}: {told}", facts)
     return Finding(Verdict.PASS, told, facts)
+
+
+def _told(found: Driving) -> str:
+    job = found.job.state if found.job else "absent"
+    told = f"driver {found.driver}, scheduler job {job}"
+    return f"{told}, epoch {found.state.epoch}" if found.state and found.state.epoch else told

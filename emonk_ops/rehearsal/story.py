@@ -1,4 +1,4 @@
-"""What the rehearsal plays, as data: every act is one command line and the exit code it must have."""
+"""What the rehearsal plays, as data: each act is a command line and the exit code it must have."""
 
 from __future__ import annotations
 

@@ -65,6 +65,5 @@ class Theatre:
 
     def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("EMONK_")}
-        # Commands of the scaffolded service (python -m pytest …) run in this same environment.
-        own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", "")])
+        own.pop("VIRTUAL_ENV", None)  # the service's tests run with this same interpreter
         return {**own, **extra, "EMONK_ACTOR": "rehearsal"}

@@ -50,7 +50,7 @@ class Rehearsed:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
             stdin=subprocess.DEVNULL,
             timeout=120,
         )

@@ -261,7 +261,7 @@ def test_the_help_lists_every_exit_code(place: Place) -> None:
     out = place.type("help", "exit-codes").out
     for code, meaning in EXIT_CODE_MEANINGS.items():
         assert f"{int(code):4}  {meaning}" in out
-    assert out.splitlines()[-1].endswith("7, 6, 4, 1, 5, 3, 75, 0")
+    assert out.splitlines()[-1].endswith("7, 6, 4, 1, 3, 5, 75, 0")
 
 
 def test_the_lock_tells_its_holder_and_is_released_only_with_a_reason(place: Place) -> None:

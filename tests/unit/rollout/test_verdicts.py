@@ -56,7 +56,7 @@ def test_only_ask_and_error_can_be_attested_over(verdict: Verdict) -> None:
 
 def test_every_exit_code_has_its_word_and_the_order_is_pinned() -> None:
     assert set(STATUSES) == set(ExitCode)
-    assert [int(code) for code in EXIT_CODE_PRECEDENCE] == [7, 6, 4, 1, 5, 3, 75, 0]
+    assert [int(code) for code in EXIT_CODE_PRECEDENCE] == [7, 6, 4, 1, 3, 5, 75, 0]
 
 
 @pytest.mark.parametrize(
