@@ -117,11 +117,12 @@ class Desk:
 
     def show_header(self, *, unfinished: bool = True) -> None:
         """The first line of every screen, and what an earlier command left half way."""
-        from emonk_ops.cli.unfinished import show_unfinished
+        from emonk_ops.cli.unfinished import unfinished_lines
 
         self.screen.line(header(self.env))
         if unfinished:
-            show_unfinished(self)
+            for line in unfinished_lines(self):
+                self.screen.line(line)
 
     def answer(
         self,

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from emonk_ops.cli.desk import Desk
+from collections.abc import Iterator
+from typing import Protocol
+
 from emonk_ops.errors import OpsError
+from emonk_ops.rollout.book import Book
+from emonk_ops.rollout.identity import Identity
 from emonk_ops.rollout.standing import Run
+from emonk_ops.settings import Environment
 
 
-def show_unfinished(desk: Desk) -> None:
+class Place(Protocol):
+    """Whose journal and lock are asked. Reading `book` may raise OpsError."""
+
+    @property
+    def book(self) -> Book: ...
+    @property
+    def who(self) -> Identity: ...
+    @property
+    def env(self) -> Environment: ...
+
+
+def unfinished_lines(place: Place) -> Iterator[str]:
     """What cannot be read is left to the command that needs it to say."""
     try:
-        standing, lease = desk.book.standing(), desk.book.lock.describe()
+        book = place.book
+        standing, lease = book.standing(), book.lock.describe()
     except OpsError:
         return
     for run in standing.unfinished:
-        if (
-            lease is not None
-            and lease.run == run.id
-            and desk.book.lock.is_live(lease, desk.who.machine)
-        ):
-            desk.screen.line(f"going on: {lease.sentence()}")
+        machine = place.who.machine
+        if lease is not None and lease.run == run.id and book.lock.is_live(lease, machine):
+            yield f"going on: {lease.sentence()}"
         else:
-            desk.screen.line(f"unfinished: {unfinished_sentence(run, desk.env.name)}")
+            yield f"unfinished: {unfinished_sentence(run, place.env.name)}"
 
 
 def unfinished_sentence(run: Run, env: str) -> str:
