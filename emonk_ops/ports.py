@@ -234,8 +234,9 @@ class TickService(Protocol):
         body: Mapping[str, Any] | None = None,
         *,
         tick_token: bool = False,
+        operator_token: bool = False,
     ) -> Answer:
-        """One request without credentials, or with the tick invoker's token where it can be had."""
+        """One request without credentials, or with the tick invoker's or the operator's token."""
         ...
 
     def driver(self) -> DriverState:

@@ -47,6 +47,7 @@ class HttpTickService:
         body: Mapping[str, Any] | None = None,
         *,
         tick_token: bool = False,
+        operator_token: bool = False,
     ) -> Answer:
         uri = self._uri()
         headers: dict[str, str] = {}
@@ -54,6 +55,8 @@ class HttpTickService:
         if tick_token:
             headers["Authorization"] = f"Bearer {self._tokens.invoker(self._audience(uri))}"
             seconds = self._env.attempt_deadline_seconds + SLACK_SECONDS
+        elif operator_token:
+            headers["Authorization"] = f"Bearer {self._tokens.operator(self._audience(uri))}"
         return self._send(method, f"{uri}{path}", body, headers, seconds)
 
     def driver(self) -> DriverState:

@@ -7,7 +7,7 @@ outlives the process.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,13 +22,14 @@ from emonk_ops.errors import (
 )
 from emonk_ops.operations import carried_file
 from emonk_ops.operations.carried_file import Carried
+from emonk_ops.operations.health import ask_health
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.service_env import default_driver
 from emonk_ops.operations.waiting import ask_until
 from emonk_ops.ports import Service, TrafficShare
 from emonk_ops.toolbox import Toolbox
 
-QUIESCE_SECONDS = 30.0
+QUIESCE_SECONDS = 60.0  # longer than a handler may run, so that none is cut off
 HEALTH_SECONDS = 60.0
 PIN_SECONDS = 30.0
 Switch = Callable[[], str]  # makes another revision serve and returns its name
@@ -182,19 +183,30 @@ def _able(tools: Toolbox, carried: Carried, revision: str) -> str:
     return by_environment if needs_loop and by_environment == "cloud" else carried.driver_after
 
 
-def _wait_for_health(tools: Toolbox, revision: str) -> None:
-    """Until the service's URL reaches the new revision: routing is not instantaneous."""
+def held(facts: Mapping[str, Any]) -> str:
+    """In words: those that were still running, which nobody may run before their lease ends."""
+    count = len(facts["held"])
+    return f" ({count} held until their leases end)" if count else ""
+
+
+def answers(tools: Toolbox, revision: str, *, seconds: float) -> tuple[int, str]:
+    """Who answers for the service, and how: (200, revision) as soon as it does.
+
+    Routing is not instantaneous; the last answer after `seconds`, (0, "") for none.
+    """
 
     def ask() -> tuple[int, str]:
         try:
-            answer = tools.service.probe("GET", tools.env.service.health_path)
+            answer = ask_health(tools)
         except Unreachable:
             return 0, ""
         return answer.status, str(answer.body.get("revision", ""))
 
-    status, reached = ask_until(
-        tools.clock, ask, lambda found: found == (200, revision), seconds=HEALTH_SECONDS
-    )
+    return ask_until(tools.clock, ask, lambda found: found == (200, revision), seconds=seconds)
+
+
+def _wait_for_health(tools: Toolbox, revision: str) -> None:
+    status, reached = answers(tools, revision, seconds=HEALTH_SECONDS)
     if (status, reached) != (200, revision):
         raise StepFailed(
             f"{tools.env.service.health_path} answered {status} from {reached or 'nobody'} "

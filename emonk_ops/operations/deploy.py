@@ -170,6 +170,6 @@ def _told(facts: dict[str, Any]) -> str:
     if not facts.get("carried"):
         return f"{facts['revision']} serves; jobs not carried: {facts.get('why')}"
     return (
-        f"{facts['revision']} serves; {facts['jobs']} jobs carried; {facts['driver']} drives "
-        f"(epoch {facts['epoch']}); nobody drove for {facts['nobody_drove_seconds']:.1f} s"
+        f"{facts['revision']} serves; {facts['jobs']} jobs carried{carry.held(facts)}; "
+        f"{facts['driver']} drives (epoch {facts['epoch']}); nobody drove for {facts['nobody_drove_seconds']:.1f} s"
     )

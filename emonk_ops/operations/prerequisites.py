@@ -5,6 +5,7 @@ from __future__ import annotations
 from emonk_ops.errors import NotFound
 from emonk_ops.operations.cadence import clock_changes, next_slots
 from emonk_ops.operations.grants import OPERATOR_PERMISSIONS
+from emonk_ops.operations.health import ask_health
 from emonk_ops.operations.service_env import DOCUMENTED, REQUIRED, STORAGES, is_true
 from emonk_ops.ports import Revision
 from emonk_ops.rollout.model import Finding, Verdict
@@ -28,7 +29,7 @@ def service_healthy(tools: Toolbox) -> Finding:
         )
     if not service.latest_ready:
         return Finding(Verdict.FAIL, f"not ready: {service.reason}", {"uri": service.uri})
-    answer = tools.service.probe("GET", tools.env.service.health_path)
+    answer = ask_health(tools)
     facts: dict[str, object] = {
         "uri": service.uri,
         "revision": service.serving_revision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from emonk_ops.operations.health import ask_health
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.waiting import ask_until
 from emonk_ops.ports import Answer, LogEntry, Revision
@@ -19,7 +20,7 @@ WEBHOOK_BODY = {"message": {"sender": {"email": "test@example.com"}, "text": "te
 def healthy(tools: Toolbox) -> Finding:
     answer = ask_until(
         tools.clock,
-        lambda: tools.service.probe("GET", tools.env.service.health_path),
+        lambda: ask_health(tools),
         lambda found: found.status == 200,
         seconds=10.0,
     )
@@ -42,7 +43,7 @@ def webhook_is_guarded(tools: Toolbox) -> Finding:
 
 def both_paths_exist(tools: Toolbox) -> Finding:
     """The revision offers the tick endpoint, and has the legacy loop to fall back on."""
-    answer = tools.service.probe("GET", tools.env.service.health_path)
+    answer = ask_health(tools)
     paths = answer.body.get("paths")
     if not isinstance(paths, dict):
         return Finding(

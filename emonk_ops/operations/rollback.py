@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from emonk_ops.errors import NotOffered, StepFailed
+from emonk_ops.errors import CloudError, NotOffered, StepFailed
 from emonk_ops.operations import carry, driver, probes, tick_job, traffic
+from emonk_ops.operations.carried_file import Carried
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.ports import TickJobSpec
 from emonk_ops.rollout.model import Finding, Step, StepResult, Verdict
@@ -14,6 +16,7 @@ from emonk_ops.settings import Environment
 from emonk_ops.toolbox import Toolbox
 
 Facts = Mapping[str, Any]
+ILL_AFTER_SECONDS = 5.0
 
 
 def inverse_steps(env: Environment, captured: Facts) -> tuple[Step, ...]:
@@ -51,25 +54,58 @@ def _job_title(env: Environment, captured: Facts) -> str:
 
 def _restore_revision(tools: Toolbox, captured: Facts) -> StepResult:
     wanted, drove = str(captured["revision"]), str(captured["driver"])
+    serving = serving_revision(tools).name
+    left = carry.unfinished(tools)
+    if serving != wanted and not _is_well(tools, serving):
+        return _leave_the_ill_one(tools, left, serving, wanted, drove)
     facts: dict[str, Any] = {}
-    if left := carry.unfinished(tools):
-        facts = carry.bring(tools, left, serving_revision(tools).name)
-    if serving_revision(tools).name != wanted:
+    if left:
+        facts = carry.bring(tools, left, serving)
+    if serving != wanted:
         facts = carry.carry_over(
             tools, lambda: traffic.to_revision(tools, wanted), driver_after=drove
         )
         return StepResult(True, _told(facts, drove), facts)
-    try:
-        driven = carry.ensure_driver(tools, drove)
-    except NotOffered:
-        driven = None
-    if driven:
+    if driven := _ensure_driver(tools, drove):
         return StepResult(
             True, f"{wanted} serves; {drove} drives (epoch {driven['epoch']})", driven
         )
     if facts:
         return StepResult(True, _told(facts, drove), facts)
     return StepResult(False, f"already so: {wanted} serves, {drove} drives")
+
+
+def _is_well(tools: Toolbox, revision: str) -> bool:
+    """Whether the revision can be asked for its jobs. A missing admin API is no illness."""
+    try:
+        tools.service.driver()
+    except NotOffered:
+        return True
+    except CloudError:
+        pass  # a moment's trouble is told from an illness by asking for its health for a while
+    return carry.answers(tools, revision, seconds=ILL_AFTER_SECONDS) == (200, revision)
+
+
+def _leave_the_ill_one(
+    tools: Toolbox, left: Carried | None, ill: str, wanted: str, drove: str
+) -> StepResult:
+    """Traffic first: what does not answer gives no jobs, and must not keep anybody waiting."""
+    traffic.to_revision(tools, wanted)
+    told = f"{wanted} serves (PINNED); {ill} did not answer, so what it alone knew is lost"
+    if left:
+        facts = carry.bring(tools, replace(left, driver_after=drove), wanted)
+        return StepResult(
+            True, f"{told}; {facts['jobs']} jobs from before it; {drove} drives", facts
+        )
+    driven = _ensure_driver(tools, drove) or {}
+    return StepResult(True, f"{told}; {drove} drives with the jobs of {wanted}", driven)
+
+
+def _ensure_driver(tools: Toolbox, drove: str) -> dict[str, Any] | None:
+    try:
+        return carry.ensure_driver(tools, drove)
+    except NotOffered:
+        return None
 
 
 def _restore_job(tools: Toolbox, captured: Facts) -> StepResult:
@@ -117,6 +153,6 @@ def _told(facts: Mapping[str, Any], drove: str) -> str:
     if not facts.get("carried"):
         return f"{told}; jobs not carried: {facts.get('why')}"
     return (
-        f"{told}; {facts['jobs']} jobs carried back; {drove} drives (epoch {facts['epoch']}); "
-        f"nobody drove for {facts['nobody_drove_seconds']:.1f} s"
+        f"{told}; {facts['jobs']} jobs carried back{carry.held(facts)}; "
+        f"{drove} drives (epoch {facts['epoch']}); nobody drove for {facts['nobody_drove_seconds']:.1f} s"
     )

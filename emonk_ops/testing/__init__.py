@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from emonk_ops.testing.clock import ManualClock
 from emonk_ops.testing.ports import InMemoryPorts
-from emonk_ops.testing.world import BROKEN_IMAGE, SERVICE_ENV, InMemoryWorld
+from emonk_ops.testing.world import BROKEN_IMAGE, ILL_IMAGE, SERVICE_ENV, InMemoryWorld
 
-__all__ = ["BROKEN_IMAGE", "SERVICE_ENV", "InMemoryPorts", "InMemoryWorld", "ManualClock"]
+__all__ = [
+    "BROKEN_IMAGE",
+    "ILL_IMAGE",
+    "SERVICE_ENV",
+    "InMemoryPorts",
+    "InMemoryWorld",
+    "ManualClock",
+]

@@ -6,9 +6,10 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from emonk_ops.errors import CloudError, Conflict, NotOffered
+from emonk_ops.errors import CloudError, Conflict, NotOffered, Unreachable
 from emonk_ops.ports import Answer, DriverState, Quiesced
 from emonk_ops.testing.world import InMemoryWorld
 
@@ -28,7 +29,12 @@ class InMemoryTickService:
         body: Mapping[str, Any] | None = None,
         *,
         tick_token: bool = False,
+        operator_token: bool = False,
     ) -> Answer:
+        if self._world.private and not (tick_token or operator_token):
+            return replace(_answer(403, {}), text="<h1>Error: Forbidden</h1>", by="platform")
+        if self._world.ill:
+            return _answer(503, {"status": "broken"})
         match method, path:
             case "GET", "/health":
                 return _answer(200, self._health())
@@ -107,6 +113,8 @@ class InMemoryTickService:
         }
 
     def _require_admin(self, call: str) -> None:
+        if self._world.ill:
+            raise Unreachable(f"{call}: HTTP 503 from the app")
         if not self._world.revision(self._world.serving).env.get("ADMIN_USERS"):
             raise NotOffered(f"{call}: the service has no admin API here")
 

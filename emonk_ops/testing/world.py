@@ -15,6 +15,7 @@ from emonk_ops.ports import LogEntry, Revision, TickJob, TrafficShare
 from emonk_ops.testing.clock import ManualClock
 
 BROKEN_IMAGE = "broken"  # its container never answers
+ILL_IMAGE = "ill"  # it starts, and answers every request with an error
 NAME = "emonk-agent"
 URI = "http://agent.test"
 SERVICE_ENV: Mapping[str, str] = {
@@ -60,6 +61,7 @@ class InMemoryWorld:
         self.log: list[LogEntry] = []
         self.ran: list[tuple[str, datetime]] = []  # (job, instant) of each execution
         self.generation = 1
+        self.private = False  # the platform lets nobody in without a token
         self.startup_lines: tuple[str, ...] = (
             "Scheduler storage initialized",
             "Agent Core created",
@@ -120,6 +122,10 @@ class InMemoryWorld:
         if store.record is None and self.clock.now() >= revision.created_at + standby:
             store.record = (default_driver(revision.env), 1)
         return store.record
+
+    @property
+    def ill(self) -> bool:
+        return self.revision(self.serving).image == ILL_IMAGE
 
     def has_loop(self) -> bool:
         return is_true(self.revision(self.serving).env.get("SCHEDULER_LEGACY_LOOP"))

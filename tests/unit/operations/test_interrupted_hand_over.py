@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from emonk_ops.errors import OpsError, StateDamaged, Unreachable
-from emonk_ops.operations import carried_file, deploy, tick_job
+from emonk_ops.errors import OpsError, StateDamaged, StepFailed, Unreachable
+from emonk_ops.operations import carried_file, deploy, probes, tick_job
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.ports import TrafficShare
-from emonk_ops.rollout.model import StepResult
-from emonk_ops.settings import Environment, Target
-from emonk_ops.testing import InMemoryPorts, InMemoryWorld
+from emonk_ops.rollout.model import StepResult, Verdict
+from emonk_ops.settings import Environment, ServiceSettings, Target
+from emonk_ops.testing import ILL_IMAGE, InMemoryPorts, InMemoryWorld
 from emonk_ops.toolbox import Toolbox
 
 FENCE = 7  # of the jobs before; a fresh store begins at 0
@@ -202,3 +202,36 @@ def test_an_export_is_for_its_owner_only_and_a_damaged_one_is_left_as_it_is(rig:
     with pytest.raises(StateDamaged, match=r"carry\.json is damaged"):
         to_cloud(rig.tools)
     assert path.read_text() == '{"from_revision": '
+
+
+def ill(tools: Toolbox) -> Toolbox:
+    return replace(tools, env=replace(ENV, service=ServiceSettings(image=ILL_IMAGE)))
+
+
+def test_a_revision_that_is_up_and_ill_is_left_with_the_jobs_from_before_it(rig: Rig) -> None:
+    with pytest.raises(StepFailed, match="answered 503"):
+        deploy.ensure_legacy_revision(ill(rig.tools))
+    rig.roll_back(rig.tools)
+    assert rig.world.serving == rig.captured["revision"]
+    rig.assert_drives("legacy")
+    rig.assert_nothing_lost()
+
+
+def test_a_revision_that_fell_ill_later_is_left_for_the_store_that_was_before(rig: Rig) -> None:
+    deploy.ensure_legacy_revision(rig.tools)
+    rig.world.revisions[-1] = replace(rig.world.revisions[-1], image=ILL_IMAGE)
+    before = rig.world.clock.now()
+    rig.roll_back(rig.tools)
+    assert (rig.world.clock.now() - before).total_seconds() < 10
+    assert rig.world.serving == rig.captured["revision"]
+    rig.assert_drives("legacy")
+    rig.assert_nothing_lost()
+
+
+def test_a_private_service_is_asked_as_the_operator(rig: Rig) -> None:
+    rig.world.private = True
+    to_cloud(rig.tools)
+    rig.assert_drives("cloud")
+    found = probes.tick_is_guarded(rig.tools)
+    assert (found.verdict, found.summary) == (Verdict.PASS, "403 from the platform")
+    assert probes.healthy(rig.tools).verdict is Verdict.PASS
