@@ -171,5 +171,6 @@ def _told(facts: dict[str, Any]) -> str:
         return f"{facts['revision']} serves; jobs not carried: {facts.get('why')}"
     return (
         f"{facts['revision']} serves; {facts['jobs']} jobs carried{carry.held(facts)}; "
-        f"{facts['driver']} drives (epoch {facts['epoch']}); nobody drove for {facts['nobody_drove_seconds']:.1f} s"
+        f"{facts['driver']} drives (epoch {facts['epoch']}); "
+        f"nobody drove for {facts['nobody_drove_seconds']:.1f} s"
     )

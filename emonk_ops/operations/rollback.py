@@ -154,5 +154,6 @@ def _told(facts: Mapping[str, Any], drove: str) -> str:
         return f"{told}; jobs not carried: {facts.get('why')}"
     return (
         f"{told}; {facts['jobs']} jobs carried back{carry.held(facts)}; "
-        f"{drove} drives (epoch {facts['epoch']}); nobody drove for {facts['nobody_drove_seconds']:.1f} s"
+        f"{drove} drives (epoch {facts['epoch']}); "
+        f"nobody drove for {facts['nobody_drove_seconds']:.1f} s"
     )
