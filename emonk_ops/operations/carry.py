@@ -209,7 +209,8 @@ def _wait_for_health(tools: Toolbox, revision: str) -> None:
     status, reached = answers(tools, revision, seconds=HEALTH_SECONDS)
     if (status, reached) != (200, revision):
         raise StepFailed(
-            f"{tools.env.service.health_path} answered {status} from {reached or 'nobody'} "
-            f"for {HEALTH_SECONDS:.0f} s; {revision} should serve",
+            f"{tools.env.service.health_path} should answer 200 from {revision}; for "
+            f"{HEALTH_SECONDS:.0f} s it answered {status or 'nothing'}"
+            f"{f' from {reached}' if reached else ''}",
             hint=f"emonk-ops logs errors --env {tools.env.name}",
         )

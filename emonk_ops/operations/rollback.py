@@ -91,14 +91,18 @@ def _leave_the_ill_one(
 ) -> StepResult:
     """Traffic first: what does not answer gives no jobs, and must not keep anybody waiting."""
     traffic.to_revision(tools, wanted)
-    told = f"{wanted} serves (PINNED); {ill} did not answer, so what it alone knew is lost"
+    told = f"{wanted} serves (PINNED); {ill} did not answer"
     if left:
         facts = carry.bring(tools, replace(left, driver_after=drove), wanted)
         return StepResult(
-            True, f"{told}; {facts['jobs']} jobs from before it; {drove} drives", facts
+            True, f"{told}; {facts['jobs']} jobs as they were before it; {drove} drives", facts
         )
     driven = _ensure_driver(tools, drove) or {}
-    return StepResult(True, f"{told}; {drove} drives with the jobs of {wanted}", driven)
+    return StepResult(
+        True,
+        f"{told}: {drove} drives with the jobs that {wanted} has; what {ill} alone knew is lost",
+        driven,
+    )
 
 
 def _ensure_driver(tools: Toolbox, drove: str) -> dict[str, Any] | None:

@@ -209,7 +209,7 @@ def ill(tools: Toolbox) -> Toolbox:
 
 
 def test_a_revision_that_is_up_and_ill_is_left_with_the_jobs_from_before_it(rig: Rig) -> None:
-    with pytest.raises(StepFailed, match="answered 503"):
+    with pytest.raises(StepFailed, match="it answered 503"):
         deploy.ensure_legacy_revision(ill(rig.tools))
     rig.roll_back(rig.tools)
     assert rig.world.serving == rig.captured["revision"]
