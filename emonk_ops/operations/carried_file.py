@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emonk_ops.errors import StateDamaged
+from emonk_ops.errors import StateDamaged, StepFailed
 
 FILE = "carry.json"
+LAST_FILE = "carried-last.json"
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,18 @@ class Carried:
 def save(keep: Path, carried: Carried) -> None:
     """Written beside and renamed, so that a crash leaves the old file or the new one.
 
-    For the owner only: a job's payload may be confidential.
+    For the owner only: a job's payload may be confidential. Raises StepFailed.
     """
+    try:
+        _write(keep, carried)
+    except OSError as error:
+        raise StepFailed(
+            f"the exported jobs could not be saved in {keep}: {error.strerror or error}",
+            hint="Make room there, or set [state] dir, and run the same command again",
+        ) from error
+
+
+def _write(keep: Path, carried: Carried) -> None:
     keep.mkdir(parents=True, exist_ok=True)
     beside = keep / f"{FILE}.new"
     beside.unlink(missing_ok=True)
@@ -54,7 +65,15 @@ def _keep_name(folder: Path) -> None:
 
 def load(keep: Path) -> Carried | None:
     """None when nothing is between two revisions."""
-    path = keep / FILE
+    return _read(keep / FILE)
+
+
+def load_last(keep: Path) -> Carried | None:
+    """What was carried last, and arrived."""
+    return _read(keep / LAST_FILE)
+
+
+def _read(path: Path) -> Carried | None:
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -72,4 +91,4 @@ def settle(keep: Path) -> None:
     """Keep the last confirmed document as a record, under another name."""
     path = keep / FILE
     if path.exists():
-        path.replace(keep / "carried-last.json")
+        path.replace(keep / LAST_FILE)

@@ -8,10 +8,12 @@ outlives the process.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
+from emonk_ops.clock import sleep
 from emonk_ops.errors import (
+    CloudError,
     Conflict,
     DeployFailed,
     NotOffered,
@@ -26,12 +28,14 @@ from emonk_ops.operations.health import ask_health
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.service_env import default_driver
 from emonk_ops.operations.waiting import ask_until
-from emonk_ops.ports import Service, TrafficShare
+from emonk_ops.ports import DriverState, Service, TrafficShare
 from emonk_ops.toolbox import Toolbox
 
 QUIESCE_SECONDS = 60.0  # longer than a handler may run, so that none is cut off
 HEALTH_SECONDS = 60.0
 PIN_SECONDS = 30.0
+TROUBLE_SECONDS = 30.0
+T = TypeVar("T")
 Switch = Callable[[], str]  # makes another revision serve and returns its name
 
 
@@ -47,30 +51,49 @@ def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str
         return {"revision": revision, "carried": False, "why": "the service has no admin API"}
     try:
         revision = switch()
-    except OpsError as error:
+    except Exception as error:
         _drive_again(tools, carried, error)
         raise
-    return bring(tools, carried, revision)
+    try:
+        return bring(tools, carried, revision)
+    except CloudError as error:
+        raise StepFailed(
+            f"{revision} serves and the jobs did not arrive: {error.message}", hint=error.hint
+        ) from error
 
 
 def unfinished(tools: Toolbox) -> Carried | None:
-    """Jobs that an interrupted run took from a revision that no longer serves."""
+    """Jobs that an interrupted run took from a revision whose store no longer serves."""
     carried = carried_file.load(tools.keep)
     if carried is None:
         return None
-    if serving_revision(tools).name == carried.from_revision:
-        return None  # nothing was switched; the next carry takes them anew
-    return carried
+    if serving_revision(tools).name != carried.from_revision or _is_new_store(tools, carried):
+        return carried
+    return None  # nothing was switched; the next carry takes them anew
+
+
+def _is_new_store(tools: Toolbox, carried: Carried) -> bool:
+    """Whether the revision that gave the jobs has lost them since, with its instance."""
+    try:
+        return tools.service.driver().epoch < carried.epoch
+    except (NotOffered, Unreachable):
+        return False
+
+
+def before_it(tools: Toolbox, revision: str) -> Carried | None:
+    """The jobs as this revision last gave them away, if it has lost them since."""
+    carried = carried_file.load_last(tools.keep)
+    if carried is None or carried.from_revision != revision:
+        return None
+    return carried if _is_new_store(tools, carried) else None
 
 
 def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     """Import into the serving revision, activate, read back, and settle the saved export."""
     _wait_for_health(tools, revision)
-    imported = tools.service.import_jobs(carried.document)
+    imported = _persistently(tools, lambda: tools.service.import_jobs(carried.document))
     driver = _able(tools, carried, revision)
-    state = tools.service.activate(
-        driver, expected_epoch=tools.service.driver().epoch, at_least=carried.epoch + 1
-    )
+    state = _persistently(tools, lambda: _activated(tools, driver, carried.epoch + 1))
     gap = (tools.clock.now() - datetime.fromisoformat(carried.quiesced_at)).total_seconds()
     count = int(carried.document["count"])
     if int(imported["count"]) < count:
@@ -99,6 +122,26 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     }
 
 
+def _activated(tools: Toolbox, driver: str, at_least: int) -> DriverState:
+    """Safe to repeat when an answer was lost: an epoch that is there already is not passed."""
+    state = tools.service.driver()
+    if state.driver == driver and state.role == "driving" and state.epoch >= at_least:
+        return state
+    return tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
+
+
+def _persistently(tools: Toolbox, call: Callable[[], T]) -> T:
+    """A call that is safe to repeat, through a moment's trouble. Raises Unreachable after it."""
+    deadline = tools.clock.now() + timedelta(seconds=TROUBLE_SECONDS)
+    while True:
+        try:
+            return call()
+        except Unreachable:
+            if tools.clock.now() >= deadline:
+                raise
+            sleep(tools.clock, 1.0)
+
+
 def ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
     """The serving revision drives as `driver`; None when it already did.
 
@@ -121,21 +164,38 @@ def _take(tools: Toolbox, driver_after: str) -> Carried | None:
     except NotOffered:
         return None
     _require_same(tools, revision.name, state.this_revision)
+    before = state.driver if state.driver not in ("", "nobody") else default_driver(revision.env)
+    try:
+        return _quiesce_and_save(tools, revision.name, before, driver_after)
+    except Exception as error:
+        _give_back(tools, revision.name, before, error)
+        raise
+
+
+def _quiesce_and_save(tools: Toolbox, revision: str, before: str, after: str) -> Carried:
     now = tools.clock.now()
     quiesced = tools.service.quiesce(wait_seconds=QUIESCE_SECONDS)
     document = dict(tools.service.export_jobs())
-    _require_same(tools, revision.name, tools.service.driver().this_revision)
-    before = state.driver if state.driver not in ("", "nobody") else default_driver(revision.env)
+    _require_same(tools, revision, tools.service.driver().this_revision)
     carried = Carried(
-        from_revision=revision.name,
+        from_revision=revision,
         driver_before=before,
-        driver_after=driver_after,
+        driver_after=after,
         epoch=quiesced.epoch,
         quiesced_at=now.isoformat(),
         document=document,
     )
     carried_file.save(tools.keep, carried)
     return carried
+
+
+def _give_back(tools: Toolbox, revision: str, driver: str, error: Exception) -> None:
+    """Nothing was switched: who drove before drives again, whatever went wrong."""
+    try:
+        if serving_revision(tools).name == revision:
+            _persistently(tools, lambda: ensure_driver(tools, driver))
+    except OpsError as second:
+        raise _nobody_drives(tools, revision, error, second) from error
 
 
 def _require_same(tools: Toolbox, expected: str, answers: str) -> None:
@@ -147,7 +207,7 @@ def _require_same(tools: Toolbox, expected: str, answers: str) -> None:
         )
 
 
-def _drive_again(tools: Toolbox, carried: Carried, error: OpsError) -> None:
+def _drive_again(tools: Toolbox, carried: Carried, error: Exception) -> None:
     """The old revision still serves: it takes the drive back.
 
     A new one that may yet come up must not take the traffic from it unseen, without the jobs:
@@ -162,14 +222,20 @@ def _drive_again(tools: Toolbox, carried: Carried, error: OpsError) -> None:
             tools.run.route([pin], timeout_seconds=PIN_SECONDS)
         ensure_driver(tools, carried.driver_before)
     except OpsError as second:
-        raise RestoreIncomplete(
-            f"{error.message}; and {carried.from_revision} could not take the drive back: "
-            f"{second.message}: nobody drives now",
-            hint=f"emonk-ops rollback --env {tools.env.name}",
-        ) from error
+        raise _nobody_drives(tools, carried.from_revision, error, second) from error
 
 
-def _has_failed(service: Service, carried: Carried, error: OpsError) -> bool:
+def _nobody_drives(
+    tools: Toolbox, revision: str, first: Exception, second: OpsError
+) -> RestoreIncomplete:
+    return RestoreIncomplete(
+        f"{first}; and {revision} could not take the drive back: {second.message}: "
+        "nobody drives now",
+        hint=f"emonk-ops rollback --env {tools.env.name}",
+    )
+
+
+def _has_failed(service: Service, carried: Carried, error: Exception) -> bool:
     """Whether it is certain that no new revision will serve."""
     none_made = service.latest_created == carried.from_revision
     return isinstance(error, DeployFailed) and (bool(error.revision) or none_made)

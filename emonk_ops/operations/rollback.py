@@ -92,10 +92,14 @@ def _leave_the_ill_one(
     """Traffic first: what does not answer gives no jobs, and must not keep anybody waiting."""
     traffic.to_revision(tools, wanted)
     told = f"{wanted} serves (PINNED); {ill} did not answer"
+    left = left or carry.before_it(tools, wanted)
     if left:
         facts = carry.bring(tools, replace(left, driver_after=drove), wanted)
         return StepResult(
-            True, f"{told}; {facts['jobs']} jobs as they were before it; {drove} drives", facts
+            True,
+            f"{told}; {facts['jobs']} jobs as they were before it, so that a slot that {ill} ran "
+            f"may run again with the same idempotency key; {drove} drives",
+            facts,
         )
     driven = _ensure_driver(tools, drove) or {}
     return StepResult(

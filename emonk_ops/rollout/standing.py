@@ -53,6 +53,7 @@ class Capture:
     settled: bool = False  # the stage passed on top of it
     void: bool = False  # passed with nothing to undo, or an older capture undoes it as well
     rolled_back: bool = False
+    idle: bool = False  # its run ended, and no change of it is known
 
     @property
     def can_be_rolled_back(self) -> bool:
@@ -83,7 +84,8 @@ class Standing:
         """The capture that another run of the stage must keep: nothing has passed on top of it."""
         for capture in reversed(self.captures):
             if capture.stage == stage:
-                return None if capture.settled or capture.rolled_back else capture
+                over = capture.settled or capture.rolled_back or capture.idle
+                return None if over else capture
         return None
 
     def newest_to_roll_back(self) -> Capture | None:
@@ -153,7 +155,11 @@ def _stage_ended(standing: Standing, run: Run, stage: int, at: datetime) -> None
                 # A stage is undone to what was found before it first passed, not before a rerun.
                 capture.void = again or (capture.run == run.id and not run.changed)
                 capture.settled = True
-    elif run.status == "failed" or (run.changed and run.status != "rolled_back"):
+        return
+    if run.status == "error" and not run.changed:
+        for capture in standing.captures:
+            capture.idle = capture.idle or capture.run == run.id
+    if run.status == "failed" or (run.changed and run.status != "rolled_back"):
         standing.passed.pop(stage, None)
 
 
