@@ -67,6 +67,7 @@ class OpsError(Exception):
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
         self.hint = hint
+        self.untouched = False  # whoever raised it knows that nothing is left changed
 
     @property
     def message(self) -> str:

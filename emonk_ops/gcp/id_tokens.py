@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 import httpx
@@ -67,12 +68,11 @@ class GoogleIdTokens:
         if self._env.impersonate:
             return self._impersonated(self._env.impersonate, audience)
         import google.auth.exceptions
-        from google.auth.transport.requests import Request
         from google.oauth2 import id_token
 
         fetch: Any = id_token.fetch_id_token
         try:
-            return str(fetch(Request(), audience))
+            return str(fetch(_request(), audience))
         except google.auth.exceptions.GoogleAuthError as error:
             raise CredentialsMissing(
                 f"these credentials cannot make an ID token: {error}",
@@ -85,7 +85,6 @@ class GoogleIdTokens:
 
     def _impersonated(self, account: str, audience: str) -> str:
         from google.auth import impersonated_credentials
-        from google.auth.transport.requests import Request
 
         build: Any = impersonated_credentials
         source = build.Credentials(
@@ -99,8 +98,16 @@ class GoogleIdTokens:
             self._env,
             permission="iam.serviceAccounts.getOpenIdToken",
         ):
-            token.refresh(Request())
+            token.refresh(_request())
         return str(token.token)
+
+
+def _request() -> Any:
+    """Google's transport with our timeout: its own is two minutes a call."""
+    from google.auth.transport.requests import Request
+
+    send: Any = Request()
+    return partial(send, timeout=SECONDS)
 
 
 def _without_impersonation(env: Environment) -> Environment:

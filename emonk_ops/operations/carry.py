@@ -16,6 +16,7 @@ from emonk_ops.errors import (
     CloudError,
     Conflict,
     DeployFailed,
+    LockLost,
     NotOffered,
     OpsError,
     RestoreIncomplete,
@@ -51,6 +52,8 @@ def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str
         return {"revision": revision, "carried": False, "why": "the service has no admin API"}
     try:
         revision = switch()
+    except LockLost:
+        raise
     except Exception as error:
         _drive_again(tools, carried, error)
         raise
@@ -167,6 +170,8 @@ def _take(tools: Toolbox, driver_after: str) -> Carried | None:
     before = state.driver if state.driver not in ("", "nobody") else default_driver(revision.env)
     try:
         return _quiesce_and_save(tools, revision.name, before, driver_after)
+    except LockLost:
+        raise
     except Exception as error:
         _give_back(tools, revision.name, before, error)
         raise
@@ -194,6 +199,8 @@ def _give_back(tools: Toolbox, revision: str, driver: str, error: Exception) -> 
     try:
         if serving_revision(tools).name == revision:
             _persistently(tools, lambda: ensure_driver(tools, driver))
+            if isinstance(error, OpsError):
+                error.untouched = True
     except OpsError as second:
         raise _nobody_drives(tools, revision, error, second) from error
 

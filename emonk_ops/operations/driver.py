@@ -57,11 +57,17 @@ def one_driver(tools: Toolbox) -> Finding:
 
 
 def at_most_one_driver(tools: Toolbox) -> Finding:
-    """Two are refused. Nobody is not: an interrupted run leaves that, and the stage cures it."""
+    """Two are refused. Nobody is not: an interrupted run leaves that, and the stage cures it.
+
+    With an admin API the service's own record decides, and it turns the other's ticks away.
+    """
     found = who_drives(tools)
     told, facts = _told(found), found.facts()
     if found.driver == "legacy" and found.job_enabled:
-        return Finding(Verdict.FAIL, f"two could drive: {told}", facts)
+        if found.state is None:
+            hint = f"emonk-ops scheduler pause --env {tools.env.name}"
+            return Finding(Verdict.FAIL, f"two could drive: {told}", facts, hint)
+        told += "; the service turns its ticks away"
     if found.driver == "nobody" or (found.state and found.state.role != "driving"):
         told += "; nobody drives now, this stage ends that"
     return Finding(Verdict.PASS, told, facts)

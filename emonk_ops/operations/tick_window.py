@@ -56,16 +56,24 @@ class TickWindow:
 def begin(tools: Toolbox) -> datetime:
     """From now on ticks are counted. Kept on disk, so that the next call goes on counting.
 
-    Counting starts anew when another revision serves.
+    Counting starts anew when another revision serves, or the cadence is another.
     """
-    revision = serving_revision(tools).name
-    kept = _kept(tools)
-    if kept.get("revision") == revision:
-        return datetime.fromisoformat(kept["from"])
+    env = tools.env
+    about = {
+        "revision": serving_revision(tools).name,
+        "cadence": env.cadence,
+        "time_zone": env.time_zone,
+        "intervals": env.acceptance_intervals,
+    }
+    kept = dict(_kept(tools))
+    start = kept.pop("from", None)
+    if start is not None and kept == about:
+        return datetime.fromisoformat(start)
     now = tools.clock.now()
     tools.keep.mkdir(parents=True, exist_ok=True)
-    body = {"from": now.isoformat(), "revision": revision}
-    (tools.keep / WINDOW_FILE).write_text(json.dumps(body))
+    beside = tools.keep / f"{WINDOW_FILE}.new"
+    beside.write_text(json.dumps({"from": now.isoformat(), **about}))
+    beside.replace(tools.keep / WINDOW_FILE)
     return now
 
 

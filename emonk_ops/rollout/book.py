@@ -39,9 +39,13 @@ class RunRecord:
 
     def write(self, kind: str, body: Mapping[str, Any]) -> Record:
         """Raises LockLost and StateDamaged."""
+        self.require_lock()
+        return self._journal.append(run=self.id, kind=kind, who=self.who.as_facts(), body=body)
+
+    def require_lock(self) -> None:
+        """Raises LockLost, where this run had it."""
         if self._held is not None:
             self._held.require()
-        return self._journal.append(run=self.id, kind=kind, who=self.who.as_facts(), body=body)
 
     def end(self, code: ExitCode, summary: str, **more: Any) -> None:
         self.write(

@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from emonk_ops.clock import Clock
-from emonk_ops.errors import StateDamaged
+from emonk_ops.clock import Clock, Stopwatch
+from emonk_ops.errors import Locked, StateDamaged
 from emonk_ops.rollout.records import BEGINNING, Record, from_line, sealed, to_line
 from emonk_ops.rollout.redaction import redacted
 
 JournalListener = Callable[[str, int], None]  # ("before" | "after", seq) of every write
+PAUSE_SECONDS = 0.02
 Shield = Callable[[], AbstractContextManager[None]]
 
 
@@ -43,7 +45,7 @@ class _Known:
 class Journal:
     """One environment's journal. Several processes may append; each append holds the file's lock.
 
-    `shield` keeps signals from interrupting a write half way. Raises StateDamaged.
+    `shield` keeps signals from interrupting a write half way. Raises StateDamaged and Locked.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Journal:
         clock: Clock,
         shield: Shield = nullcontext,
         listener: JournalListener | None = None,
+        patience_seconds: float = 4.0,
     ) -> None:
         self.path = path
+        self._patience = patience_seconds
         self._clock = clock
         self._shield = shield
         self._listener = listener
@@ -97,12 +101,27 @@ class Journal:
         fresh = not self.path.exists()
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            self._hold(file)
             if fresh:
                 _sync_folder(self.path.parent)
             yield file
         finally:
             os.close(file)
+
+    def _hold(self, file: int) -> None:
+        """The file's lock is held for one write only; a holder that hangs is not waited for."""
+        stopwatch, pause = Stopwatch(), Event()
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if stopwatch.seconds > self._patience:
+                    raise Locked(
+                        f"another process has held {self.path} for {self._patience:.0f} s",
+                        hint=f"Who it is: fuser {self.path}; then run the same command again",
+                    ) from None
+            pause.wait(PAUSE_SECONDS)
 
     def _catch_up(self, file: int) -> None:
         """Read what others wrote since, and put a torn last line aside."""

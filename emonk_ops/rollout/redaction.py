@@ -10,12 +10,16 @@ from pathlib import PurePath
 from typing import Any
 
 REDACTED = "[redacted]"
-SECRET_NAME = re.compile(r"token|secret|password|authorization|api[_-]?key|private[_-]?key", re.I)
+NAMES = r"token|secret|passw(?:or)?d|authorization|credential|api[_-]?key|private[_-]?key"
+SECRET_NAME = re.compile(NAMES, re.I)
 # What the group matches is kept.
 SECRET_TEXT = (
     re.compile(r"()eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"),  # a JSON web token
-    re.compile(r"(bearer )\S+", re.I),
-    re.compile(r"((?:secret|passwd|password|token)=)[^\s&]+", re.I),
+    re.compile(r"((?:bearer|basic) )[\w+/=.~-]{6,}", re.I),
+    # NAME=value, NAME: value, "name": "value"; the value with its quotes, or one word.
+    re.compile(rf"(\w*(?:{NAMES})\w*[\"']?\s*[:=]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,;&}}]+)", re.I),
+    re.compile(r"()\bAIza[\w-]{10,}"),  # a Google API key
+    re.compile(r"()\bya29\.[\w-]+"),  # a Google access token
     re.compile(r"(://)[^/@\s:]+:[^/@\s]+(?=@)"),  # user:password of a URL
     re.compile(r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*KEY-----|$)", re.S),
 )

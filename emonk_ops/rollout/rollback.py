@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emonk_ops.clock import Stopwatch
 from emonk_ops.errors import ExitCode, RestoreIncomplete
 from emonk_ops.rollout.book import Book, Heading, RunRecord
 from emonk_ops.rollout.events import Observer, PhaseBegan
+from emonk_ops.rollout.guarded import GuardedPorts
 from emonk_ops.rollout.model import Stage, Step
 from emonk_ops.rollout.report import RollbackReport, StepOutcome
 from emonk_ops.rollout.standing import Capture, Standing
@@ -111,6 +112,7 @@ def roll_back(
         if plan.capture is None:
             run.end(ExitCode.DONE, plan.why_nothing)
             return None
+        tools = replace(tools, ports=GuardedPorts(tools.ports, run.require_lock))
         report = undo(
             plan.steps,
             stage=plan.capture.stage,

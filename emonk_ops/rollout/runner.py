@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from emonk_ops.clock import Stopwatch
 from emonk_ops.errors import CloudError, ExitCode, Interrupted, LockLost, OpsError
@@ -11,6 +11,7 @@ from emonk_ops.rollout.book import Book, Heading, RunRecord
 from emonk_ops.rollout.checks import Checklist, Words, require_known
 from emonk_ops.rollout.events import Noted, Observer, PhaseBegan, StageBegan
 from emonk_ops.rollout.gates import require_open_gate
+from emonk_ops.rollout.guarded import GuardedPorts
 from emonk_ops.rollout.model import CheckResult, Facts, Stage, Step, Verdict
 from emonk_ops.rollout.report import StageReport, StepOutcome
 from emonk_ops.rollout.rollback import undo
@@ -64,7 +65,7 @@ class _Attempt:
         observer: Observer,
     ) -> None:
         self._stage = stage
-        self._tools = tools
+        self._tools = tools = replace(tools, ports=GuardedPorts(tools.ports, run.require_lock))
         self._run = run
         self._standing = standing
         self._options = options

@@ -53,7 +53,7 @@ class Capture:
     settled: bool = False  # the stage passed on top of it
     void: bool = False  # passed with nothing to undo, or an older capture undoes it as well
     rolled_back: bool = False
-    idle: bool = False  # its run ended, and no change of it is known
+    idle: bool = False  # its run ended and left nothing changed
 
     @property
     def can_be_rolled_back(self) -> bool:
@@ -158,7 +158,7 @@ def _stage_ended(standing: Standing, run: Run, stage: int, at: datetime) -> None
         return
     if run.status == "error" and not run.changed:
         for capture in standing.captures:
-            capture.idle = capture.idle or capture.run == run.id
+            capture.idle = capture.idle or (capture.run == run.id and not capture.begun)
     if run.status == "failed" or (run.changed and run.status != "rolled_back"):
         standing.passed.pop(stage, None)
 
@@ -193,6 +193,8 @@ def _step_ended(standing: Standing, record: Record) -> None:
 def _step_failed(standing: Standing, record: Record) -> None:
     if record.run in standing.runs:
         standing.runs[record.run].broke_off = True
+    if record.body.get("untouched") and (capture := _capture_of_run(standing, record)):
+        capture.begun.discard(f"{record.run}/{record.body['id']}")
 
 
 def _capture_of_run(standing: Standing, record: Record) -> Capture | None:

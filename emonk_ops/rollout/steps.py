@@ -31,7 +31,13 @@ def run_step(
         seconds = stopwatch.seconds
         run.write(
             f"{kind}.failed",
-            {"id": step.id, "error": error.code, "message": error.message, "seconds": seconds},
+            {
+                "id": step.id,
+                "error": error.code,
+                "message": error.message,
+                "untouched": error.untouched,
+                "seconds": seconds,
+            },
         )
         observer.notice(StepBroke(phase, step, error, seconds))
         return StepOutcome(step, None, error, seconds)

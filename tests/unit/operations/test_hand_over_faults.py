@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emonk_ops.errors import ExitCode, Interrupted, OpsError, StepFailed, Unreachable
-from emonk_ops.operations import deploy, tick_job, traffic
+from emonk_ops.errors import (
+    ExitCode,
+    Interrupted,
+    LockLost,
+    OpsError,
+    StepFailed,
+    Unreachable,
+)
+from emonk_ops.operations import deploy, driver, tick_job, traffic
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.rollout.book import Book
 from emonk_ops.rollout.identity import identify
 from emonk_ops.rollout.journal import Journal
 from emonk_ops.rollout.lock import Lock
+from emonk_ops.rollout.model import Verdict
 from emonk_ops.rollout.registry import load_stage
 from emonk_ops.rollout.report import StageReport
 from emonk_ops.rollout.runner import Options, run_stage
@@ -93,6 +102,19 @@ class Rig:
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Rig:
+    """A service without the admin API: nothing is carried, nothing gives a drive back."""
+    rig = Rig(tmp_path)
+    rig.world.revisions = [replace(one, env=without_admin(one.env)) for one in rig.world.revisions]
+    rig.world.template = replace(rig.world.template, env=without_admin(rig.world.template.env))
+    return rig
+
+
+def without_admin(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name != "ADMIN_USERS"}
 
 
 def no_answer(call: str) -> Unreachable:
@@ -177,6 +199,41 @@ def test_a_run_that_changed_nothing_leaves_no_capture_for_another_day(rig: Rig) 
     rig.world.startup_lines = ()
     assert rig.stage_1().rollback is not None
     assert rig.world.serving == before_the_stage
+
+
+def test_a_deploy_whose_answer_was_lost_is_still_undone_to_what_was_before(bare: Rig) -> None:
+    first = bare.world.serving
+    bare.once("deploy", no_answer("deploy"), done=True)
+    assert bare.stage_1().exit_code is ExitCode.CLOUD
+    assert bare.world.serving != first
+    bare.world.log.clear()  # the next run finds no start-up lines, so its verify fails
+    assert bare.stage_1().exit_code is ExitCode.ROLLED_BACK
+    assert bare.world.serving == first
+
+
+def test_a_job_whose_creation_was_answered_by_silence_is_no_second_driver(rig: Rig) -> None:
+    rig.once("create", no_answer("create"), done=True)
+    with pytest.raises(Unreachable):
+        tick_job.ensure_job(rig.tools)
+    assert rig.world.job is not None
+    assert rig.world.job.state == "ENABLED"
+    assert driver.at_most_one_driver(rig.tools).verdict is Verdict.PASS
+
+
+def test_who_lost_the_lock_in_the_middle_of_a_step_changes_nothing_more(rig: Rig) -> None:
+    lock = Lock(rig.folder / "lock.json", clock=rig.world.clock)
+    after_the_loss: list[str] = []
+
+    def hit(call: str) -> None:
+        if call == "deploy":
+            lock.release_by_hand()
+        elif lock.describe() is None:
+            after_the_loss.append(call)
+
+    rig.world.before = hit
+    with pytest.raises(LockLost):
+        rig.stage_1()
+    assert not after_the_loss
 
 
 def test_an_ill_revision_does_not_take_along_the_jobs_that_were_saved(rig: Rig) -> None:

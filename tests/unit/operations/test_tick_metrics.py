@@ -142,3 +142,13 @@ def test_a_trigger_whose_attempt_never_shows_is_a_failed_step(
     world.attempt = lambda: None  # type: ignore[method-assign]
     with pytest.raises(StepFailed, match="no attempt was recorded"):
         tick_job.trigger(ticking)
+
+
+def test_another_cadence_begins_the_count_anew(ticking: Toolbox, world: InMemoryWorld) -> None:
+    slow = replace(ticking, waits=False, memo={})
+    assert tick_metrics.triggers_every_interval(slow).verdict is Verdict.WAITING
+    world.clock.sleep_until(world.clock.now() + timedelta(minutes=4))
+    every_minute = replace(ticking.env, cadence="* * * * *")
+    fast = replace(ticking, env=every_minute, ports=InMemoryPorts(world), memo={})
+    tick_job.ensure_job(fast)
+    assert tick_metrics.triggers_every_interval(fast).verdict is Verdict.PASS

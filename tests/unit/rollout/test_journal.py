@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emonk_ops.errors import StateDamaged
+from emonk_ops.errors import Locked, StateDamaged
 from emonk_ops.rollout.journal import Journal
 from emonk_ops.rollout.redaction import REDACTED, redacted
 
@@ -163,3 +165,18 @@ def test_the_listener_hears_of_each_write_before_and_after(rollout: Rollout) -> 
 )
 def test_what_looks_like_a_secret_is_redacted(given: object, kept: object) -> None:
     assert redacted(given) == kept
+
+
+def test_a_journal_that_another_process_holds_is_not_waited_for_for_ever(
+    journal: Journal, rollout: Rollout
+) -> None:
+    write(journal, "note")
+    impatient = Journal(journal.path, clock=rollout.clock, patience_seconds=0.05)
+    holder = os.open(journal.path, os.O_RDWR)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(Locked, match="another process has held"):
+            write(impatient, "note")
+    finally:
+        os.close(holder)
+    write(impatient, "note")

@@ -1,0 +1,77 @@
+"""Ports that ask for the lock before every change: who lost it stops in the middle of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+
+from emonk_ops.toolbox import Ports
+
+if TYPE_CHECKING:
+    from emonk_ops.clock import Clock
+    from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
+
+# The methods of CloudRun, TickJobs and TickService that change something.
+CHANGES = frozenset(
+    {
+        *("deploy", "route", "annotate"),
+        *("create", "update", "pause", "resume", "run", "delete"),
+        *("activate", "quiesce", "import_jobs"),
+    }
+)
+Require = Callable[[], None]  # raises LockLost
+
+
+class GuardedPorts:
+    """See `emonk_ops.toolbox.Ports`."""
+
+    def __init__(self, ports: Ports, require: Require) -> None:
+        self._ports = ports
+        self._require = require
+
+    @property
+    def run(self) -> CloudRun:
+        return cast("CloudRun", _Guarded(self._ports.run, self._require))
+
+    @property
+    def jobs(self) -> TickJobs:
+        return cast("TickJobs", _Guarded(self._ports.jobs, self._require))
+
+    @property
+    def service(self) -> TickService:
+        return cast("TickService", _Guarded(self._ports.service, self._require))
+
+    @property
+    def clock(self) -> Clock:
+        return self._ports.clock
+
+    @property
+    def logs(self) -> Logs:
+        return self._ports.logs
+
+    @property
+    def platform(self) -> Platform:
+        return self._ports.platform
+
+    @property
+    def commands(self) -> Commands:
+        return self._ports.commands
+
+
+class _Guarded:
+    def __init__(self, port: object, require: Require) -> None:
+        self._port = port
+        self._require = require
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        if name not in CHANGES:
+            return found
+
+        @wraps(found)
+        def change(*args: Any, **named: Any) -> Any:
+            self._require()
+            return found(*args, **named)
+
+        return change
