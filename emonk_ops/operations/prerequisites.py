@@ -197,12 +197,20 @@ def cadence_avoids_dst(tools: Toolbox) -> Finding:
     env = tools.env
     changes = clock_changes(env.cadence, env.time_zone, tools.clock.now())
     facts = {"time_zone": env.time_zone, "changes": [one.isoformat() for one in changes]}
-    if not changes:
+    hint = 'Use time_zone = "Etc/UTC", which Google recommends too'
+    if not changes and (_is_utc(env.time_zone) or set(env.cadence.split()[1:]) == {"*"}):
         return Finding(Verdict.PASS, f"{env.cadence!r} in {env.time_zone} meets none", facts)
+    if not changes:
+        told = f"{env.cadence!r} in {env.time_zone}: the legacy loop reads its cadence in UTC"
+        return Finding(Verdict.FAIL, told, facts, hint)
     days = ", ".join(f"{one:%Y-%m-%d}" for one in changes)
     return Finding(
         Verdict.FAIL,
         f"{env.cadence!r} in {env.time_zone} meets a change of clocks near {days}",
         facts,
-        'Use time_zone = "Etc/UTC", which Google recommends too',
+        hint,
     )
+
+
+def _is_utc(time_zone: str) -> bool:
+    return time_zone.rsplit("/", 1)[-1] in ("UTC", "UCT", "Universal", "Zulu", "GMT")
