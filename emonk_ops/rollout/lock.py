@@ -69,7 +69,7 @@ class HeldLock:
         self.took_over = took_over
 
     def require(self) -> None:
-        """Raises LockLost when somebody else has taken the lock, or released it by hand."""
+        """Raises LockLost when it was taken, released by hand, or ran out and cannot be renewed."""
         self._lock.require(self.lease)
 
 
@@ -133,13 +133,24 @@ class Lock:
 
     def require(self, mine: Lease) -> None:
         found = self.describe()
-        if found is not None and found.fence == mine.fence and found.run == mine.run:
+        if found is not None and _is_same(found, mine) and self._clock.now() < found.expires_at:
             return
-        by = found.sentence() if found else "it was released by hand"
-        raise LockLost(
-            f"the lock of this run was lost: {by}",
-            hint="Nothing more was changed. See `emonk-ops status` before going on.",
-        )
+        try:
+            if self.renew(mine):
+                return
+        except OSError as error:
+            raise _lost(f"its lease ran out and cannot be renewed: {error}") from error
+        found = self.describe()
+        raise _lost(found.sentence() if found else "it was released by hand")
+
+    def renew(self, mine: Lease) -> bool:
+        """Put the end of the lease off; False where it is no longer this run's. Raises OSError."""
+        with self._guarded():
+            found = self.describe()
+            if found is None or not _is_same(found, mine):
+                return False
+            self._write(replace(mine, expires_at=self._clock.now() + self._ttl))
+            return True
 
     @contextmanager
     def _taken(self, who: Identity, reason: str, run: str) -> Iterator[HeldLock]:
@@ -176,16 +187,17 @@ class Lock:
     def _give_back(self, mine: Lease) -> None:
         with self._guarded():
             found = self.describe()
-            if found is not None and (found.fence, found.run) == (mine.fence, mine.run):
+            if found is not None and _is_same(found, mine):
                 self.path.unlink(missing_ok=True)
 
     def _beat(self, mine: Lease, stop: threading.Event) -> None:
         while not stop.wait(self._heartbeat_seconds):
-            with self._guarded():
-                found = self.describe()
-                if found is None or (found.fence, found.run) != (mine.fence, mine.run):
+            try:
+                if not self.renew(mine):
                     return
-                self._write(replace(mine, expires_at=self._clock.now() + self._ttl))
+            except (OSError, StateDamaged):
+                # A full disk may have room at the next beat; `require` speaks of what lasts.
+                continue
 
     def _write(self, lease: Lease) -> None:
         fresh = self.path.with_name(self.path.name + ".new")
@@ -215,6 +227,17 @@ class Lock:
             yield
         finally:
             os.close(guard)
+
+
+def _is_same(found: Lease, mine: Lease) -> bool:
+    return (found.fence, found.run) == (mine.fence, mine.run)
+
+
+def _lost(why: str) -> LockLost:
+    return LockLost(
+        f"the lock of this run was lost: {why}",
+        hint="Nothing more was changed. See `emonk-ops status` before going on.",
+    )
 
 
 def _is_the_same_process(lease: Lease) -> bool:

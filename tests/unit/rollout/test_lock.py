@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,78 @@ def test_the_heartbeat_keeps_a_lease_alive_for_longer_than_its_ttl(
                 break
             renewed.wait(0.01)
         assert renewed.is_set()
+
+
+class HandClock:
+    """Time moves by hand."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep_until(self, when: datetime) -> None:
+        raise AssertionError(f"nothing sleeps here, until {when}")
+
+
+class FullDisk(Lock):
+    """The disk is full for the next `failures` renewals; events tell what became of them."""
+
+    def __init__(self, path: Path, clock: HandClock, *, heartbeat_seconds: float) -> None:
+        super().__init__(path, clock=clock, ttl_seconds=30, heartbeat_seconds=heartbeat_seconds)
+        self.failures = 0
+        self.failed = threading.Event()
+        self.renewed = threading.Event()
+
+    def renew(self, mine: Lease) -> bool:
+        if self.failures:
+            self.failures -= 1
+            self.failed.set()
+            raise OSError(28, "No space left on device")
+        held = super().renew(mine)
+        self.renewed.set()
+        return held
+
+
+def test_a_heartbeat_that_meets_a_full_disk_goes_on(tmp_path: Path, who: Identity) -> None:
+    clock = HandClock()
+    lock = FullDisk(tmp_path / "lock.json", clock, heartbeat_seconds=0.005)
+    lock.failures = 2
+    with lock.held(who, reason="stage 1", run="r1") as held:
+        assert lock.failed.wait(10)
+        clock.time += timedelta(seconds=20)
+        lock.renewed.clear()
+        assert lock.renewed.wait(10)
+        lease = lock.describe()
+        assert lease is not None
+        assert lease.expires_at > held.lease.expires_at
+
+
+def test_a_lease_that_ran_out_and_cannot_be_renewed_is_lost(tmp_path: Path, who: Identity) -> None:
+    clock = HandClock()
+    lock = FullDisk(tmp_path / "lock.json", clock, heartbeat_seconds=3600)
+    with lock.held(who, reason="stage 1", run="r1") as held:
+        clock.time += timedelta(seconds=29)
+        lock.failures = 1
+        held.require()
+        assert lock.failures == 1
+        clock.time += timedelta(seconds=1)
+        with pytest.raises(LockLost, match=r"ran out and cannot be renewed.*No space"):
+            held.require()
+
+
+def test_a_lease_that_ran_out_unseen_is_renewed_at_the_next_write(
+    tmp_path: Path, who: Identity
+) -> None:
+    clock = HandClock()
+    lock = FullDisk(tmp_path / "lock.json", clock, heartbeat_seconds=3600)
+    with lock.held(who, reason="stage 1", run="r1") as held:
+        clock.time += timedelta(hours=8)
+        held.require()
+        lease = lock.describe()
+        assert lease is not None
+        assert lock.is_live(lease, who.machine)
 
 
 def test_a_damaged_lock_is_refused_by_name(lock: Lock) -> None:
