@@ -23,6 +23,7 @@ from emonk_ops.rollout.verdicts import error_rate_bound
 from emonk_ops.toolbox import Toolbox
 
 METRICS = ("jobs_checked", "jobs_due", "jobs_executed", "jobs_succeeded", "jobs_failed")
+OTHER_ENDS = ("stale_completion", "released", "dead")  # neither succeeded nor failed
 LOG_LAG_SECONDS = 20.0
 LOOKED_BACK = timedelta(days=2)
 SHOWN = 3
@@ -113,15 +114,24 @@ def _none_unauthorised(window: TickWindow) -> Finding:
 
 def _jobs_succeeded(window: TickWindow) -> Finding:
     n, failed = window.total("jobs_executed"), window.total("jobs_failed")
-    facts = {"n": n, "failed": failed, "succeeded": window.total("jobs_succeeded")}
+    succeeded = window.total("jobs_succeeded")
+    facts = {"n": n, "failed": failed, "succeeded": succeeded}
+    facts |= {name: window.total(name) for name in OTHER_ENDS}
     if failed:
         return Finding(
             Verdict.FAIL,
             f"{failed} of {n} jobs failed (95 %: a rate up to {_percent(n, failed)})",
             facts,
         )
+    ends = ", ".join(f"{name} {facts[name]}" for name in OTHER_ENDS if facts[name])
+    told = f"{succeeded} of {n} jobs succeeded and none failed: {ends or 'the rest has no end'}"
+    if facts["dead"] or succeeded + facts["released"] < n:
+        return Finding(Verdict.FAIL, told, facts)
     if n == 0:
         return Finding(Verdict.INCONCLUSIVE, f"no job was due in {len(window.ticks)} ticks", facts)
+    if succeeded < n:
+        # A release is an instance that went away; whether the job then ran is another tick's.
+        return Finding(Verdict.INCONCLUSIVE, told, facts)
     return _clean(n, f"{n} of {n} jobs succeeded", facts)
 
 
@@ -147,6 +157,11 @@ def _no_complaints(window: TickWindow) -> Finding:
             f"{first.severity} {first.message}",
             facts,
         )
+    if not window.ticks:
+        told = (
+            f"none over {len(window.slots)} intervals, and no tick line either: the log is silent"
+        )
+        return Finding(Verdict.INCONCLUSIVE, told, {**facts, "tick_lines": 0})
     return _clean(len(window.slots), f"none over {len(window.slots)} intervals", facts)
 
 

@@ -97,6 +97,42 @@ def test_no_due_job_is_no_evidence(ticking: Toolbox, world: InMemoryWorld) -> No
     assert found["triggers_every_interval"].verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize(
+    ("metrics", "verdict"),
+    [
+        ({"jobs_executed": 5, "stale_completion": 5}, Verdict.FAIL),
+        ({"jobs_executed": 5, "jobs_succeeded": 4}, Verdict.FAIL),
+        ({"jobs_executed": 5, "jobs_succeeded": 5, "dead": 1}, Verdict.FAIL),
+        ({"dead": 1}, Verdict.FAIL),
+        ({"jobs_executed": 5, "jobs_succeeded": 4, "released": 1}, Verdict.INCONCLUSIVE),
+        ({"jobs_executed": 5, "jobs_succeeded": 5}, Verdict.PASS),
+    ],
+)
+def test_jobs_that_ran_and_neither_succeeded_nor_failed_are_no_pass(
+    ticking: Toolbox, world: InMemoryWorld, metrics: dict[str, int], verdict: Verdict
+) -> None:
+    window = tick_window.observe(ticking)
+    assert isinstance(window, tick_window.TickWindow)
+    ticks = (replace(window.ticks[0], payload=metrics),)
+    ticking.memo["tick_window"] = replace(window, ticks=ticks)
+    found = tick_metrics.jobs_execute_successfully(ticking)
+    assert found.verdict is verdict
+    assert all(
+        f"{name} {count}" in found.summary
+        for name, count in metrics.items()
+        if name in ("stale_completion", "dead", "released")
+    )
+
+
+def test_a_silent_log_is_no_proof_of_no_errors(ticking: Toolbox) -> None:
+    window = tick_window.observe(ticking)
+    assert isinstance(window, tick_window.TickWindow)
+    ticking.memo["tick_window"] = replace(window, ticks=())
+    found = tick_metrics.no_errors_or_warnings(ticking)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "no tick line" in found.summary
+
+
 def test_lost_log_lines_are_not_taken_for_lost_ticks(
     ticking: Toolbox, world: InMemoryWorld
 ) -> None:
