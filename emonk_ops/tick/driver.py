@@ -9,11 +9,13 @@ from enum import StrEnum
 
 from emonk_ops.tick import logs
 from emonk_ops.tick.clock import Clock
-from emonk_ops.tick.errors import DriverConflict, TickError
+from emonk_ops.tick.errors import DriverConflict, StorageError, TickError
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.storage import DriverRecord, JobStorage
 
 LONGEST_TRUST_SECONDS = 1.0
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 30.0
 
 
 class Path(StrEnum):
@@ -152,10 +154,29 @@ class Driver:
         raise await self._conflict(epoch)
 
     async def _await_standby(self) -> None:
-        while (left := self._claims_itself_at - self._clock.monotonic()) > 0:
-            await self._clock.sleep_until(self._clock.now() + timedelta(seconds=left))
+        pause = FIRST_RETRY_SECONDS
+        while True:
+            while (left := self._claims_itself_at - self._clock.monotonic()) > 0:
+                await self._clock.sleep_until(self._clock.now() + timedelta(seconds=left))
+            try:
+                return await self._end_standby()
+            except StorageError as error:
+                self._log.error(
+                    logs.STORAGE_FAILED,
+                    what="the standby could not end; it is tried again",
+                    code=error.code,
+                    error=str(error),
+                    again_in_seconds=pause,
+                )
+            await self._clock.sleep_until(self._clock.now() + timedelta(seconds=pause))
+            pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
+    async def _end_standby(self) -> None:
         if await self.read() is None:
             await self._drive_by_itself()
+        elif self.role == "driving":
+            # Written before the trouble came: what follows an activation may be missing.
+            await self._activated()
 
     async def _drive_by_itself(self) -> None:
         record = DriverRecord(self.seat.own_driver, 1, self.seat.revision)

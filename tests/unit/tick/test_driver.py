@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from emonk_ops.tick.driver import Seat
-from emonk_ops.tick.errors import DriverConflict, TickError
+from emonk_ops.tick.errors import DriverConflict, StorageError, TickError
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.scheduler import CronScheduler
-from emonk_ops.tick.storage import DriverRecord
+from emonk_ops.tick.storage import DriverRecord, Stored
 from emonk_ops.tick.storage.memory import MemoryStorage
 from emonk_ops.tick.testing import ManualClock
 
@@ -34,6 +34,25 @@ class Breaking(MemoryStorage):
         if self.broken:
             raise RuntimeError("a bug")
         return await super().driver()
+
+
+class Troubled(MemoryStorage):
+    """Cannot be read for the next `driver_troubles` and `job_troubles` calls."""
+
+    driver_troubles = 0
+    job_troubles = 0
+
+    async def driver(self) -> DriverRecord | None:
+        if self.driver_troubles:
+            self.driver_troubles -= 1
+            raise StorageError("locked by another process", code="UNAVAILABLE", transient=True)
+        return await super().driver()
+
+    async def get(self, ids: Sequence[str]) -> tuple[Stored | None, ...]:
+        if self.job_troubles:
+            self.job_troubles -= 1
+            raise StorageError("locked by another process", code="UNAVAILABLE", transient=True)
+        return await super().get(ids)
 
 
 class World:
@@ -133,6 +152,39 @@ async def test_declared_jobs_appear_only_once_the_revision_drives() -> None:
     await world.clock.advance(30)
     (stored,) = await world.storage.list_jobs(10)
     assert (stored.job.id, stored.job.declared) == ("steady", True)
+
+
+async def test_a_standby_ends_in_spite_of_a_moments_storage_trouble() -> None:
+    world = World()
+    world.storage = storage = Troubled(world.clock)
+    one = await world.revision("r1", EACH_MINUTE, standby_seconds=30)
+    storage.driver_troubles = 2
+    await world.clock.advance(32)
+    assert one.engine.driver.role == "standby"
+    await world.clock.advance(1)
+    assert one.engine.driver.role == "driving"
+    assert world.said("Scheduler storage error") == 2
+
+
+async def test_trouble_after_the_record_is_written_leaves_no_declared_job_out() -> None:
+    world = World()
+    world.storage = storage = Troubled(world.clock)
+    await world.revision("r1", EACH_MINUTE, standby_seconds=30)
+    storage.job_troubles = 1
+    await world.clock.advance(31)
+    assert await storage.driver() == DriverRecord("cloud", 1, "r1")
+    assert [one.job.id for one in await storage.list_jobs(10)] == ["steady"]
+
+
+async def test_a_standby_that_is_retried_gives_way_to_an_activation() -> None:
+    world = World()
+    world.storage = storage = Troubled(world.clock)
+    one = await world.revision("r1", standby_seconds=30)
+    storage.driver_troubles = 1
+    await world.clock.advance(30)
+    await one.engine.driver.activate("cloud", 0, at_least=7)
+    await world.clock.advance(60)
+    assert await storage.driver() == DriverRecord("cloud", 7, "r1")
 
 
 async def test_a_declared_job_keeps_its_state_and_takes_over_its_new_wording() -> None:
