@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from emonk_ops.tick.errors import ImportRefused, InvalidJob, StorageError
 from emonk_ops.tick.jobs import Job, checksum
-from emonk_ops.tick.storage import JobStorage, Stored, Verdict, Write
+from emonk_ops.tick.merging import merge
+from emonk_ops.tick.storage import JobStorage, Verdict, Write
 
 FORMAT = "emonk-jobs/1"
 PAGE = 500
@@ -43,13 +45,16 @@ async def export_jobs(storage: JobStorage) -> dict[str, Any]:
 async def import_jobs(storage: JobStorage, document: Mapping[str, Any]) -> dict[str, Any]:
     """Take the jobs in; again is safe. Raises ImportRefused before anything is written.
 
-    A stored job stays where it has the higher fence, or the same fence and a later slot. A live
-    lease is carried as it is: nobody may run that job before the lease ends.
+    A job that the store does not hold arrives as it was; for the others `merging` says which side
+    stays, so that no slot that either side finished runs again. A live lease is carried as it is:
+    nobody may run that job before the lease ends. `kept_newer` counts the jobs whose stored side
+    stayed, even if its fence was raised.
     """
     jobs = _checked(document)
     counts = {"imported": 0, "unchanged": 0, "kept_newer": 0}
+    now = await storage.clock()
     for begin in range(0, len(jobs), PAGE):
-        await _take_in(storage, jobs[begin : begin + PAGE], counts)
+        await _take_in(storage, jobs[begin : begin + PAGE], now, counts)
     after = [job.to_dict() for job in await all_jobs(storage)]
     return {**counts, "count": len(after), "checksum": checksum(after)}
 
@@ -73,7 +78,7 @@ def _checked(document: Mapping[str, Any]) -> list[Job]:
     try:
         found = checksum(written)
         jobs = [Job.from_dict(one) for one in written]
-    except (KeyError, InvalidJob) as error:
+    except (KeyError, UnicodeEncodeError, InvalidJob) as error:
         raise ImportRefused(f"a job cannot be read: {error}", code="bad_job") from error
     if document.get("checksum") != found:
         raise ImportRefused(
@@ -86,24 +91,28 @@ def _checked(document: Mapping[str, Any]) -> list[Job]:
     return jobs
 
 
-async def _take_in(storage: JobStorage, jobs: list[Job], counts: dict[str, int]) -> None:
+async def _take_in(
+    storage: JobStorage, jobs: list[Job], now: datetime, counts: dict[str, int]
+) -> None:
     left = jobs
     for _ in range(TRIES):
         known = await storage.get([job.id for job in left])
-        writes: list[Write] = []
+        writes: list[tuple[Job, str, Write]] = []
         for job, stored in zip(left, known, strict=True):
-            kind = _kind(job, stored)
-            if kind == "imported":
-                writes.append(Write(job, None if stored is None else stored.version))
-            else:
-                counts[kind] += 1
-        outcomes = await storage.write(writes) if writes else ()
+            merged = merge(job, None if stored is None else stored.job, now)
+            if stored is not None and merged.job == stored.job:
+                counts["kept_newer" if merged.kept else "unchanged"] += 1
+                continue
+            kind = "kept_newer" if merged.kept else "imported"
+            write = Write(merged.job, None if stored is None else stored.version)
+            writes.append((job, kind, write))
+        outcomes = await storage.write([write for *_, write in writes]) if writes else ()
         left = []
-        for write, outcome in zip(writes, outcomes, strict=True):
+        for (job, kind, _write), outcome in zip(writes, outcomes, strict=True):
             if outcome.verdict is Verdict.OK:
-                counts["imported"] += 1
+                counts[kind] += 1
             else:
-                left.append(write.job)
+                left.append(job)
         if not left:
             return
     raise StorageError(
@@ -112,13 +121,3 @@ async def _take_in(storage: JobStorage, jobs: list[Job], counts: dict[str, int])
         transient=True,
         hint="Import the same document again.",
     )
-
-
-def _kind(job: Job, stored: Stored | None) -> str:
-    if stored is None:
-        return "imported"
-    if stored.job == job:
-        return "unchanged"
-    held = stored.job
-    newer = held.fence > job.fence or (held.fence == job.fence and held.slot > job.slot)
-    return "kept_newer" if newer else "imported"

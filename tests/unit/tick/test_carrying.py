@@ -62,9 +62,10 @@ async def test_a_live_lease_is_carried_held_and_named() -> None:
 @pytest.mark.parametrize(
     ("stored", "carried", "kept"),
     [
-        ({"fence": 2}, {"fence": 1, "slot": EPOCH + timedelta(hours=1)}, True),
+        ({"fence": 2}, {"fence": 1}, True),
         ({"fence": 1}, {"fence": 2}, False),
-        ({"slot": EPOCH + timedelta(hours=1)}, {"slot": EPOCH}, True),
+        ({"fence": 2, "slot": EPOCH + timedelta(hours=1)}, {"fence": 2}, True),
+        ({"slot": EPOCH + timedelta(hours=1)}, {"slot": EPOCH}, False),
         ({"slot": EPOCH}, {"slot": EPOCH + timedelta(hours=1)}, False),
         ({"payload": {"old": 1}}, {"payload": {"new": 1}}, False),
     ],
@@ -89,6 +90,7 @@ async def test_a_stored_job_stays_only_where_it_is_newer(
         ({"checksum": None}, "bad_checksum"),
         ({"jobs": [{"id": "one"}], "count": 1}, "bad_job"),
         ({"jobs": [{}], "count": 1}, "bad_job"),
+        ({"jobs": [{"id": "\ud800"}], "count": 1}, "bad_job"),
     ],
 )
 async def test_a_document_that_is_not_whole_is_refused_and_writes_nothing(
