@@ -16,6 +16,7 @@ from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.meter import StorageMeter
 from emonk_ops.tick.storage import JobStorage, Stored, Verdict, Write
+from emonk_ops.tick.texts import encodable
 
 TRIES = 5
 
@@ -75,7 +76,7 @@ def context_of(
     job = held.job
 
     async def once(effect: str) -> bool:
-        return await begin_effect(held, effect, meter)
+        return await begin_effect(held, encodable(effect), meter)
 
     return HandlerContext(
         job_id=job.id,

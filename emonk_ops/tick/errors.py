@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from emonk_ops.tick.texts import encodable
+
 
 class TickError(Exception):
     """Something was refused; `code` is for machines, `hint` is the next thing to do."""
@@ -9,9 +11,10 @@ class TickError(Exception):
     code = "refused"
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # It may quote what was handed in, and has to reach whoever asked.
+        self.message = encodable(message)
+        self.hint = encodable(hint)
+        super().__init__(self.message)
         if code is not None:
             self.code = code
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from emonk_ops.tick.errors import InvalidJob
 from emonk_ops.tick.jobs import LONGEST_ID, MISFIRE_POLICIES
+from emonk_ops.tick.texts import encodable, plain_json
 
 OPTIONS = (
     "max_attempts",
@@ -18,6 +18,7 @@ OPTIONS = (
     "grace_seconds",
     "declared",
 )
+MOST = 1_000_000_000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
@@ -32,6 +33,8 @@ def check_options(
         )
     if not job_type:
         raise InvalidJob(f"job '{job_id}' has no type.")
+    if encodable(job_type) != job_type:
+        raise InvalidJob(f"job '{job_id}': its type '{job_type}' cannot be encoded.")
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise InvalidJob(
@@ -45,8 +48,8 @@ def check_options(
         )
     _check_numbers(job_id, options)
     try:
-        json.dumps(payload or {}, allow_nan=False)
-    except (TypeError, ValueError) as error:
+        plain_json(payload or {})
+    except ValueError as error:
         raise InvalidJob(f"job '{job_id}': its payload is not JSON: {error}.") from error
 
 
@@ -56,5 +59,8 @@ def _check_numbers(job_id: str, options: Mapping[str, Any]) -> None:
         value = options.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < minimum:
-            raise InvalidJob(f"job '{job_id}': {name}={value!r} must be at least {minimum}.")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not minimum <= value <= MOST:  # which also turns NaN away
+            raise InvalidJob(
+                f"job '{job_id}': {name}={value!r} must be at least {minimum} and at most {MOST}."
+            )

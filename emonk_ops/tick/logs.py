@@ -16,6 +16,7 @@ from typing import Any
 
 from emonk_ops.tick.clock import Clock
 from emonk_ops.tick.instants import to_text
+from emonk_ops.tick.texts import encodable, said_by
 
 STORAGE_READY = "Scheduler storage initialized"
 AGENT_CREATED = "Agent Core created"
@@ -81,7 +82,7 @@ class Log:
         """`exception` adds its type and, for one that was not foreseen, its stack trace."""
         if exception is not None:
             fields.setdefault("error_type", type(exception).__name__)
-            fields.setdefault("error", str(exception))
+            fields.setdefault("error", said_by(exception))
             fields.setdefault("stack_trace", "".join(traceback.format_exception(exception)))
         self._entry("ERROR", message, fields)
 
@@ -93,7 +94,7 @@ class Log:
             **self._constant,
             **fields,
         }
-        self._write(json.dumps(entry, default=_plain, ensure_ascii=False))
+        self._write(encodable(json.dumps(entry, default=_plain, ensure_ascii=False)))
 
 
 class StandardLogs(logging.Handler):

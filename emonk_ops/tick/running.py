@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from emonk_ops.tick.handlers import Handler, HandlerContext
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.meter import StorageMeter
 from emonk_ops.tick.tally import Tally
+from emonk_ops.tick.texts import encodable, plain_json, said_by
 
 STUCK_SECONDS = 5.0
 
@@ -110,8 +110,12 @@ class Running:
             return release_of(held, "shutdown" if held.shutting_down else "cancelled")
         error = task.exception()
         if error is not None:
-            return self._failure(held, type(error).__name__, str(error), error)
-        result = task.result()
+            return self._failure(held, type(error).__name__, said_by(error), error)
+        try:
+            result = _written(task.result())
+        except ValueError as unwritten:
+            said = f"the handler's result is not JSON: {unwritten}"
+            return self._failure(held, "InvalidResult", said, None)
 
         def settle(job: Job, now: datetime) -> Job:
             return settlement.after_success(job, now, result)
@@ -121,7 +125,7 @@ class Running:
     def _failure(self, held: Held, kind: str, said: str, error: BaseException | None) -> Ending:
         self._tally.errors[kind] += 1
         jitter = self._engine.rng.random()
-        reason = f"{kind}: {said}"
+        reason = encodable(f"{kind}: {said}")
         self._engine.log.error(
             logs.JOB_FAILED,
             error,
@@ -148,5 +152,9 @@ def release_of(held: Held, reason: str) -> Ending:
     return Ending(held, "released", settle, reason)
 
 
-async def _call(handler: Handler, context: HandlerContext) -> Mapping[str, Any] | None:
+def _written(result: Any) -> dict[str, Any] | None:
+    return None if result is None else plain_json(result)
+
+
+async def _call(handler: Handler, context: HandlerContext) -> Any:
     return await handler(context)
