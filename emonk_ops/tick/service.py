@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from emonk_ops.tick import logs
 from emonk_ops.tick.agent_core import AgentCore
@@ -25,6 +26,8 @@ from emonk_ops.tick.storage import JobStorage
 
 CANCEL_AFTER_SECONDS = 6.0
 RECORDING_SECONDS = 1.5
+FIRST_REOPEN_SECONDS = 1.0
+LONGEST_REOPEN_SECONDS = 30.0
 
 
 class TickService:
@@ -65,6 +68,7 @@ class TickService:
         self._opening = asyncio.Lock()
         self._grace_until = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._reopening: asyncio.Task[None] | None = None
 
     @classmethod
     def from_environment(
@@ -88,7 +92,8 @@ class TickService:
         for warning in warnings_of(self.settings):
             self.log.warning(logs.UNSAFE_SETTING, problem=warning)
         agent = AgentCore(self.scheduler)
-        await self.open_storage()
+        if not await self.open_storage():
+            self._reopening = self.clock.start(self._keep_opening(), name="open-storage")
         if self.settings.legacy_loop or self.settings.shadow:
             await agent.start_scheduler()
 
@@ -96,6 +101,13 @@ class TickService:
         """Open the storage and read the driver; again after a failure. Says whether it is open."""
         async with self._opening:
             return self._opened or await self._open()
+
+    async def _keep_opening(self) -> None:
+        """The legacy loop must not depend on somebody's request to find its storage again."""
+        pause = FIRST_REOPEN_SECONDS
+        while not await self.open_storage():
+            await self.clock.sleep_until(self.clock.now() + timedelta(seconds=pause))
+            pause = min(pause * 2, LONGEST_REOPEN_SECONDS)
 
     async def _open(self) -> bool:
         try:
@@ -126,6 +138,9 @@ class TickService:
     async def end(self) -> None:
         """Stop the loop, cancel what outlasts the grace, record what came of it, close."""
         self.scheduler.stop()
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.wait([self._reopening])
         await self.scheduler.stop_loop()
         await self.scheduler.ended(max(0.0, self._grace_until - real_seconds()))
         self.scheduler.cancel_running()
