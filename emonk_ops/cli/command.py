@@ -127,6 +127,11 @@ def confirmations(given: list[str] | None) -> dict[str, str]:
                 f"--confirm {text}: expected a check and your words",
                 hint='--confirm code-review="PR 41, approved by two"',
             )
+        if not word.strip(" .…"):
+            raise UsageError(
+                f"--confirm {text}: these are no words of yours, and they are recorded",
+                hint=f'--confirm {check_id.strip()}="who says so, and why"',
+            )
         words[check_id.strip()] = word.strip()
     return words
 

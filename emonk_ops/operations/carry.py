@@ -8,35 +8,28 @@ outlives the process.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-from emonk_ops.clock import sleep
 from emonk_ops.errors import (
     CloudError,
-    Conflict,
-    DeployFailed,
     LockLost,
     NotOffered,
-    OpsError,
-    RestoreIncomplete,
     StepFailed,
     Unreachable,
 )
 from emonk_ops.operations import carried_file
+from emonk_ops.operations.activation import activated, persistently
 from emonk_ops.operations.carried_file import Carried
+from emonk_ops.operations.hand_back import drive_again, give_back, require_same
 from emonk_ops.operations.health import ask_health
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.service_env import default_driver
 from emonk_ops.operations.waiting import ask_until
-from emonk_ops.ports import DriverState, Service, TrafficShare
 from emonk_ops.toolbox import Toolbox
 
 QUIESCE_SECONDS = 60.0  # longer than a handler may run, so that none is cut off
 HEALTH_SECONDS = 60.0
-PIN_SECONDS = 30.0
-TROUBLE_SECONDS = 30.0
-T = TypeVar("T")
 Switch = Callable[[], str]  # makes another revision serve and returns its name
 
 
@@ -55,7 +48,7 @@ def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str
     except LockLost:
         raise
     except Exception as error:
-        _drive_again(tools, carried, error)
+        drive_again(tools, carried, error)
         raise
     try:
         return bring(tools, carried, revision)
@@ -94,9 +87,9 @@ def before_it(tools: Toolbox, revision: str) -> Carried | None:
 def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     """Import into the serving revision, activate, read back, and settle the saved export."""
     _wait_for_health(tools, revision)
-    imported = _persistently(tools, lambda: tools.service.import_jobs(carried.document))
+    imported = persistently(tools, lambda: tools.service.import_jobs(carried.document))
     driver = _able(tools, carried, revision)
-    state = _persistently(tools, lambda: _activated(tools, driver, carried.epoch + 1))
+    state = persistently(tools, lambda: activated(tools, driver, carried.epoch + 1))
     gap = (tools.clock.now() - datetime.fromisoformat(carried.quiesced_at)).total_seconds()
     count = int(carried.document["count"])
     if int(imported["count"]) < count:
@@ -125,55 +118,20 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     }
 
 
-def _activated(tools: Toolbox, driver: str, at_least: int) -> DriverState:
-    """Safe to repeat when an answer was lost: an epoch that is there already is not passed."""
-    state = tools.service.driver()
-    if state.driver == driver and state.role == "driving" and state.epoch >= at_least:
-        return state
-    return tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
-
-
-def _persistently(tools: Toolbox, call: Callable[[], T]) -> T:
-    """A call that is safe to repeat, through a moment's trouble. Raises Unreachable after it."""
-    deadline = tools.clock.now() + timedelta(seconds=TROUBLE_SECONDS)
-    while True:
-        try:
-            return call()
-        except Unreachable:
-            if tools.clock.now() >= deadline:
-                raise
-            sleep(tools.clock, 1.0)
-
-
-def ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
-    """The serving revision drives as `driver`; None when it already did.
-
-    Its jobs are the true ones from then on: an export that an interrupted run left is only a
-    record, and must never be imported later.
-    """
-    state = tools.service.driver()
-    if state.driver == driver and state.role == "driving":
-        carried_file.settle(tools.keep)
-        return None
-    after = tools.service.activate(driver, expected_epoch=state.epoch)
-    carried_file.settle(tools.keep)
-    return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
-
-
 def _take(tools: Toolbox, driver_after: str) -> Carried | None:
     revision = serving_revision(tools)
     try:
         state = tools.service.driver()
     except NotOffered:
         return None
-    _require_same(tools, revision.name, state.this_revision)
+    require_same(tools, revision.name, state.this_revision)
     before = state.driver if state.driver not in ("", "nobody") else default_driver(revision.env)
     try:
         return _quiesce_and_save(tools, revision.name, before, driver_after)
     except LockLost:
         raise
     except Exception as error:
-        _give_back(tools, revision.name, before, error)
+        give_back(tools, revision.name, before, error)
         raise
 
 
@@ -181,7 +139,7 @@ def _quiesce_and_save(tools: Toolbox, revision: str, before: str, after: str) ->
     now = tools.clock.now()
     quiesced = tools.service.quiesce(wait_seconds=QUIESCE_SECONDS)
     document = dict(tools.service.export_jobs())
-    _require_same(tools, revision, tools.service.driver().this_revision)
+    require_same(tools, revision, tools.service.driver().this_revision)
     carried = Carried(
         from_revision=revision,
         driver_before=before,
@@ -194,58 +152,13 @@ def _quiesce_and_save(tools: Toolbox, revision: str, before: str, after: str) ->
     return carried
 
 
-def _give_back(tools: Toolbox, revision: str, driver: str, error: Exception) -> None:
-    """Nothing was switched: who drove before drives again, whatever went wrong."""
+def arrived(tools: Toolbox, carried: Carried) -> bool:
+    """Whether the serving revision drives with these jobs already."""
     try:
-        if serving_revision(tools).name == revision:
-            _persistently(tools, lambda: ensure_driver(tools, driver))
-            if isinstance(error, OpsError):
-                error.untouched = True
-    except OpsError as second:
-        raise _nobody_drives(tools, revision, error, second) from error
-
-
-def _require_same(tools: Toolbox, expected: str, answers: str) -> None:
-    """A deployment that is still under way moves the traffic: its store is not the one to take."""
-    if answers != expected:
-        raise Conflict(
-            f"{answers} answers where {expected} serves: traffic is moving",
-            hint=f"Run the same command again; to look: emonk-ops status --env {tools.env.name}",
-        )
-
-
-def _drive_again(tools: Toolbox, carried: Carried, error: Exception) -> None:
-    """The old revision still serves: it takes the drive back.
-
-    A new one that may yet come up must not take the traffic from it unseen, without the jobs:
-    unless it is known to have failed, the old one is pinned. A later deployment un-pins.
-    """
-    try:
-        service = tools.run.describe_service()
-        if service.serving_revision != carried.from_revision:
-            return
-        if not service.pinned and not _has_failed(service, carried, error):
-            pin = TrafficShare(carried.from_revision, 100)
-            tools.run.route([pin], timeout_seconds=PIN_SECONDS)
-        ensure_driver(tools, carried.driver_before)
-    except OpsError as second:
-        raise _nobody_drives(tools, carried.from_revision, error, second) from error
-
-
-def _nobody_drives(
-    tools: Toolbox, revision: str, first: Exception, second: OpsError
-) -> RestoreIncomplete:
-    return RestoreIncomplete(
-        f"{first}; and {revision} could not take the drive back: {second.message}: "
-        "nobody drives now",
-        hint=f"emonk-ops rollback --env {tools.env.name}",
-    )
-
-
-def _has_failed(service: Service, carried: Carried, error: Exception) -> bool:
-    """Whether it is certain that no new revision will serve."""
-    none_made = service.latest_created == carried.from_revision
-    return isinstance(error, DeployFailed) and (bool(error.revision) or none_made)
+        state = tools.service.driver()
+    except NotOffered:
+        return False
+    return state.role == "driving" and state.epoch > carried.epoch
 
 
 def _able(tools: Toolbox, carried: Carried, revision: str) -> str:
@@ -273,7 +186,8 @@ def answers(tools: Toolbox, revision: str, *, seconds: float) -> tuple[int, str]
             answer = ask_health(tools)
         except Unreachable:
             return 0, ""
-        return answer.status, str(answer.body.get("revision", ""))
+        # A service that is not ours may not name its revision; then the platform's word counts.
+        return answer.status, str(answer.body.get("revision") or serving_revision(tools).name)
 
     return ask_until(tools.clock, ask, lambda found: found == (200, revision), seconds=seconds)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from emonk_ops.errors import DeployFailed, NotOffered, StepFailed
-from emonk_ops.operations import carry, service_env
+from emonk_ops.operations import activation, carry, service_env
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.probes import last_lines
 from emonk_ops.operations.traffic import to_latest
@@ -161,7 +161,7 @@ def _run_command(tools: Toolbox, request: DeployRequest, command: Argv) -> None:
 
 def _ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
     try:
-        return carry.ensure_driver(tools, driver)
+        return activation.ensure_driver(tools, driver)
     except NotOffered:
         return None
 

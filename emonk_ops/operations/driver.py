@@ -87,11 +87,15 @@ def no_job_enabled(tools: Toolbox) -> Finding:
         return Finding(Verdict.PASS, f"there is no job {tools.env.service.job}")
     facts = {"state": job.state}
     if job.state == ENABLED:
+        # Pausing the only driver would leave nobody.
+        cloud = who_drives(tools).driver == "cloud"
+        way_out = "rollback" if cloud else "scheduler pause"
+        told = "it drives" if cloud else "it would tick beside the legacy loop"
         return Finding(
             Verdict.FAIL,
-            f"{job.name} is ENABLED: it would tick beside the legacy loop",
+            f"{job.name} is ENABLED: {told}",
             facts,
-            f"emonk-ops scheduler pause --env {tools.env.name}",
+            f"emonk-ops {way_out} --env {tools.env.name}",
         )
     return Finding(Verdict.PASS, f"{job.name} is {job.state}", facts)
 

@@ -65,9 +65,11 @@ def environment_configured(tools: Toolbox) -> Finding:
         problems.append(f"SCHEDULER_STORAGE={storage} is none of {', '.join(STORAGES)}")
     facts = {"revision": revision.name, "variables": sorted(env), "problems": problems}
     if problems:
-        return Finding(
-            Verdict.FAIL, "; ".join(problems), facts, "Set them through stage 1: [env.NAME.service]"
+        hint = (
+            f"gcloud run services update {tools.env.service.name} --project {tools.env.project} "
+            "--update-env-vars NAME=VALUE"
         )
+        return Finding(Verdict.FAIL, "; ".join(problems), facts, hint)
     return Finding(Verdict.PASS, f"{len(env)} variables on {revision.name}, none amiss", facts)
 
 

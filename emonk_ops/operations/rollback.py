@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from emonk_ops.errors import CloudError, NotOffered, StepFailed
-from emonk_ops.operations import carry, driver, probes, tick_job, traffic
+from emonk_ops.operations import activation, carry, driver, probes, tick_job, traffic
 from emonk_ops.operations.carried_file import Carried
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.ports import TickJobSpec
@@ -58,6 +58,9 @@ def _restore_revision(tools: Toolbox, captured: Facts) -> StepResult:
     left = carry.unfinished(tools)
     if serving != wanted and not _is_well(tools, serving):
         return _leave_the_ill_one(tools, left, serving, wanted, drove)
+    came_from_there = left is not None and serving != wanted and left.from_revision == wanted
+    if left and came_from_there and not carry.arrived(tools, left):
+        return _give_back(tools, left, wanted, drove)
     facts: dict[str, Any] = {}
     if left:
         facts = carry.bring(tools, left, serving)
@@ -73,6 +76,13 @@ def _restore_revision(tools: Toolbox, captured: Facts) -> StepResult:
     if facts:
         return StepResult(True, _told(facts, drove), facts)
     return StepResult(False, f"already so: {wanted} serves, {drove} drives")
+
+
+def _give_back(tools: Toolbox, left: Carried, wanted: str, drove: str) -> StepResult:
+    """The jobs never arrived where the traffic went: they go home without passing through it."""
+    traffic.to_revision(tools, wanted)
+    facts = carry.bring(tools, replace(left, driver_after=drove), wanted)
+    return StepResult(True, _told(facts, drove), facts)
 
 
 def _is_well(tools: Toolbox, revision: str) -> bool:
@@ -111,7 +121,7 @@ def _leave_the_ill_one(
 
 def _ensure_driver(tools: Toolbox, drove: str) -> dict[str, Any] | None:
     try:
-        return carry.ensure_driver(tools, drove)
+        return activation.ensure_driver(tools, drove)
     except NotOffered:
         return None
 

@@ -194,7 +194,20 @@ def _read_back(
 
 
 def _run_command(tools: Toolbox, command: tuple[str, ...]) -> None:
-    own = {"EMONK_PROJECT": tools.env.project, "EMONK_REGION": tools.env.service.region}
+    env, want = tools.env, wanted_spec(tools)
+    own = {
+        "EMONK_PROJECT": env.project,
+        "EMONK_REGION": env.service.region,
+        "EMONK_SERVICE": env.service.name,
+        "EMONK_JOB": env.service.job,
+        "EMONK_SCHEDULE": want.schedule,
+        "EMONK_TIME_ZONE": want.time_zone,
+        "EMONK_URI": want.uri,
+        "EMONK_OIDC_ACCOUNT": want.oidc_account,
+        "EMONK_OIDC_AUDIENCE": want.oidc_audience,
+        "EMONK_ATTEMPT_DEADLINE_SECONDS": str(want.attempt_deadline_seconds),
+        "SCHEDULER_CADENCE": want.schedule,
+    }
     result = tools.commands.run(command, env=own)
     if result.exit_code != 0:
         last = " | ".join(result.last_lines[-5:])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from emonk_ops.errors import NotOffered
 from emonk_ops.operations.cadence import interval, next_slots
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.ports import LogEntry
@@ -25,8 +26,10 @@ COMPLETED = "Scheduler tick completed"
 NOT_EXECUTED = "Scheduler tick not executed"  # this revision or path is not the driver
 LATEST_START = timedelta(seconds=30)  # dispatch comes some seconds after the slot, and logs lag
 # A stranger's request that is refused is logged as a warning by the platform; it is nobody's fault.
+# A stranger who was turned away is no complaint; Cloud Scheduler's own 401s are counted apart.
 COMPLAINTS = (
     '(severity>=ERROR OR (severity>=WARNING AND NOT log_id("run.googleapis.com/requests")))'
+    ' AND NOT jsonPayload.message="Tick refused" AND NOT jsonPayload.message="Webhook refused"'
 )
 WINDOW_FILE = "tick-window.json"
 
@@ -56,11 +59,12 @@ class TickWindow:
 def begin(tools: Toolbox) -> datetime:
     """From now on ticks are counted. Kept on disk, so that the next call goes on counting.
 
-    Counting starts anew when another revision serves, or the cadence is another.
+    Counting starts anew when another revision serves or drives anew, or the cadence is another.
     """
     env = tools.env
     about = {
         "revision": serving_revision(tools).name,
+        "epoch": _epoch(tools),
         "cadence": env.cadence,
         "time_zone": env.time_zone,
         "intervals": env.acceptance_intervals,
@@ -75,6 +79,13 @@ def begin(tools: Toolbox) -> datetime:
     beside.write_text(json.dumps({"from": now.isoformat(), **about}))
     beside.replace(tools.keep / WINDOW_FILE)
     return now
+
+
+def _epoch(tools: Toolbox) -> int | None:
+    try:
+        return tools.service.driver().epoch
+    except NotOffered:
+        return None
 
 
 def observe(tools: Toolbox) -> TickWindow | Finding:

@@ -16,7 +16,13 @@ import httpx
 
 from emonk_ops.sandbox.clock import Mode, WorldClock
 from emonk_ops.sandbox.control import Control
-from emonk_ops.sandbox.endpoint import DirectoryLock, Endpoint, remove_endpoint, write_endpoint
+from emonk_ops.sandbox.endpoint import (
+    DirectoryLock,
+    Endpoint,
+    SandboxError,
+    remove_endpoint,
+    write_endpoint,
+)
 from emonk_ops.sandbox.http_server import HttpServer
 from emonk_ops.sandbox.oidc import Issuer
 from emonk_ops.sandbox.store import Store
@@ -130,7 +136,10 @@ class Sandbox:
                 return await self._http.listen(kept["http"])
             except OSError:
                 pass  # somebody took the port of last time: any free one does
-        return await self._http.listen(self._ports["http"])
+        try:
+            return await self._http.listen(self._ports["http"])
+        except OSError as problem:
+            raise _taken("HTTP", self._ports["http"]) from problem
 
     async def _listen_grpc(self, kept: dict[str, int]) -> int:
         # Without so_reuseport=0 two sandboxes would share one port without an error.
@@ -142,7 +151,10 @@ class Sandbox:
                 return int(self._grpc.add_insecure_port(f"127.0.0.1:{kept['grpc']}"))
             except RuntimeError:
                 pass  # as above
-        return int(self._grpc.add_insecure_port(f"127.0.0.1:{self._ports['grpc']}"))
+        try:
+            return int(self._grpc.add_insecure_port(f"127.0.0.1:{self._ports['grpc']}"))
+        except RuntimeError as problem:
+            raise _taken("gRPC", self._ports["grpc"]) from problem
 
     async def populate(self) -> None:
         """Make the world before the migration, once a directory (and after a reset)."""
@@ -166,6 +178,12 @@ class Sandbox:
             self.world.clock.close()
             self.world.store.close()
         self._lock.release()
+
+
+def _taken(what: str, port: int) -> SandboxError:
+    return SandboxError(
+        f"the {what} port {port} on 127.0.0.1 is taken; name another, or none to get a free one"
+    )
 
 
 def _limits() -> httpx.Limits:

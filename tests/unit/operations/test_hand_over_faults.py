@@ -248,3 +248,34 @@ def test_an_ill_revision_does_not_take_along_the_jobs_that_were_saved(rig: Rig) 
     told = [step.run(rig.tools).summary for step in inverse_steps(ENV, captured)]
     assert "of-a-user" in rig.world.store.jobs
     assert "may run again with the same idempotency key" in told[1]
+
+
+def test_a_new_revision_that_cannot_take_the_jobs_gives_the_way_back_free(rig: Rig) -> None:
+    """It is another service altogether: its admin API is not there to be asked for anything."""
+    first = rig.world.serving
+
+    def become_foreign(call: str) -> None:
+        if call == "deploy":
+            newest = max(one.name for one in rig.world.revisions)
+            rig.world.revisions = [
+                replace(one, env=without_admin(one.env)) if one.name == newest else one
+                for one in rig.world.revisions
+            ]
+
+    rig.world.after = become_foreign
+    report = rig.stage_1()
+    assert report.exit_code is ExitCode.ROLLED_BACK, report.summary
+    assert rig.world.serving == first
+    assert rig.driver == "legacy"
+    assert "of-a-user" in rig.world.store.jobs
+
+
+def test_ctrl_c_during_the_switch_pins_the_old_revision_and_it_drives(rig: Rig) -> None:
+    first = rig.world.serving
+    rig.once("deploy", Interrupted("stopped by SIGINT"), done=False)
+    with pytest.raises(Interrupted):
+        rig.stage_1()
+    assert rig.world.serving == first
+    assert rig.driver == "legacy"
+    assert rig.stage_1().exit_code is ExitCode.DONE
+    assert rig.world.serving != first

@@ -1,0 +1,51 @@
+"""Who drives, brought about: through a moment's trouble, and safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from emonk_ops.clock import sleep
+from emonk_ops.errors import Unreachable
+from emonk_ops.operations import carried_file
+from emonk_ops.ports import DriverState
+from emonk_ops.toolbox import Toolbox
+
+T = TypeVar("T")
+TROUBLE_SECONDS = 30.0
+
+
+def ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
+    """The serving revision drives as `driver`; None when it already did.
+
+    Its jobs are the true ones from then on: an export that an interrupted run left is only a
+    record, and must never be imported later.
+    """
+    state = tools.service.driver()
+    if state.driver == driver and state.role == "driving":
+        carried_file.settle(tools.keep)
+        return None
+    after = tools.service.activate(driver, expected_epoch=state.epoch)
+    carried_file.settle(tools.keep)
+    return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
+
+
+def activated(tools: Toolbox, driver: str, at_least: int) -> DriverState:
+    """Safe to repeat when an answer was lost: an epoch that is there already is not passed."""
+    state = tools.service.driver()
+    if state.driver == driver and state.role == "driving" and state.epoch >= at_least:
+        return state
+    return tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
+
+
+def persistently(tools: Toolbox, call: Callable[[], T]) -> T:
+    """A call that is safe to repeat, through a moment's trouble. Raises Unreachable after it."""
+    deadline = tools.clock.now() + timedelta(seconds=TROUBLE_SECONDS)
+    while True:
+        try:
+            return call()
+        except Unreachable:
+            if tools.clock.now() >= deadline:
+                raise
+            sleep(tools.clock, 1.0)
