@@ -18,7 +18,7 @@ DOCUMENTS = ("README.md", "runbook.md")
 
 def code_blocks(text: str) -> Iterator[str]:
     for block in re.findall(r"```(?:bash)?\n(.*?)```", text, flags=re.DOTALL):
-        yield from block.splitlines()
+        yield from block.replace("\\\n", " ").splitlines()
 
 
 def commands_in(document: str) -> Iterator[list[str]]:
