@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from emonk_ops.tick.emulator import Emulator, EmulatorMissing
 
 # What a developer's shell or a pipeline may have set, and a test must not see.
 FOREIGN_PREFIXES = ("EMONK_", "GOOGLE_", "CLOUDSDK_", "GITHUB_", "SCHEDULER_", "FIRESTORE_")
@@ -32,6 +35,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("LINES", "40")
     monkeypatch.setenv("TERM", "dumb")
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator() -> Iterator[Emulator]:
+    """One for the session; a test takes a project id of its own, which is a world of its own."""
+    try:
+        with Emulator() as emulator:
+            yield emulator
+    except EmulatorMissing as missing:
+        pytest.skip(str(missing))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -1,0 +1,261 @@
+"""The calls to Firestore, each with its own time-out, on the raw stubs of Google's async client.
+
+The client's own wrappers would retry a commit for a minute and a query for five, and cost more time
+than the work itself. Here a read is tried twice; a write once, because only a read can tell what
+became of one whose answer was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import google.auth
+import grpc
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import (
+    FirestoreGrpcAsyncIOTransport,
+)
+from google.cloud.firestore_v1.types import firestore
+
+from emonk_ops.tick.errors import StorageError
+from emonk_ops.tick.storage.firestore_documents import time_of
+
+T = TypeVar("T")
+SERVICE = "/google.firestore.v1.Firestore/"
+READ_TRIES = 2
+TRANSIENT = frozenset(
+    {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN"}
+)
+HINTS = {
+    "PERMISSION_DENIED": "The service account needs roles/datastore.user in this project.",
+    "UNAUTHENTICATED": "The service needs credentials: gcloud auth application-default login, "
+    "or a service account on Cloud Run.",
+    "NOT_FOUND": "Is there a database? gcloud firestore databases create --location=REGION",
+    "FAILED_PRECONDITION": "The database must be in native mode, with the indexes of "
+    "firestore.indexes.json.",
+}
+# A connection that broke is tried again within two seconds, not within two minutes.
+CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+BatchGet = firestore.BatchGetDocumentsRequest.pb()
+RunQuery = firestore.RunQueryRequest.pb()
+RunAggregation = firestore.RunAggregationQueryRequest.pb()
+BatchWrite = firestore.BatchWriteRequest.pb()
+Commit = firestore.CommitRequest.pb()
+Rollback = firestore.RollbackRequest.pb()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Real seconds that one attempt at a call may take."""
+
+    read: float = 4.0
+    write: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database, and the emulator that stands for Firestore ("" for the real one)."""
+
+    project: str
+    database: str = "(default)"
+    emulator: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"projects/{self.project}/databases/{self.database}"
+
+    @property
+    def documents(self) -> str:
+        return f"{self.name}/documents"
+
+
+class FirestoreCalls:
+    """One connection. Every call raises StorageError; `counts` has the attempts by method."""
+
+    def __init__(self, place: Place, rng: random.Random, timeouts: Timeouts | None = None) -> None:
+        self.place = place
+        self.counts: Counter[str] = Counter()
+        self.timeouts = timeouts or Timeouts()
+        self._rng = rng
+        self._channel: grpc.aio.Channel | None = None
+        self._stubs: dict[str, Callable[..., Any]] = {}
+        self._metadata = (
+            ("google-cloud-resource-prefix", place.name),
+            ("x-goog-request-params", f"database={quote(place.name)}"),
+            *((("authorization", "Bearer owner"),) if place.emulator else ()),
+        )
+
+    async def open(self) -> None:
+        """Connect anew. Raises StorageError where no credentials are found."""
+        await self.close()
+        self._channel = channel = await self._connected()
+        for name, request, response in (
+            ("BatchGetDocuments", BatchGet, firestore.BatchGetDocumentsResponse.pb()),
+            ("RunQuery", RunQuery, firestore.RunQueryResponse.pb()),
+            ("RunAggregationQuery", RunAggregation, firestore.RunAggregationQueryResponse.pb()),
+        ):
+            self._stubs[name] = channel.unary_stream(
+                SERVICE + name, request.SerializeToString, response.FromString
+            )
+        for name, request, parse in (
+            ("BatchWrite", BatchWrite, firestore.BatchWriteResponse.pb().FromString),
+            ("Commit", Commit, firestore.CommitResponse.pb().FromString),
+            ("Rollback", Rollback, None),
+        ):
+            self._stubs[name] = channel.unary_unary(
+                SERVICE + name, request.SerializeToString, parse
+            )
+
+    async def close(self) -> None:
+        channel, self._channel = self._channel, None
+        self._stubs.clear()
+        if channel is not None:
+            await channel.close(grace=None)
+
+    async def get(self, names: Sequence[str]) -> tuple[dict[str, Any], datetime]:
+        """The documents of these full names that exist, and the store's clock."""
+        request = BatchGet(database=self.place.name, documents=names)
+        answers = await self._read("BatchGetDocuments", request)
+        found = [answer.found for answer in answers if answer.HasField("found")]
+        return {document.name: document for document in found}, _read_time(answers)
+
+    async def get_locked(self, name: str, retried: bytes) -> tuple[bytes, Any | None]:
+        """Begin a transaction that reads this document: its id, and the document if it exists."""
+        request = BatchGet(database=self.place.name, documents=[name])
+        request.mask.field_paths.append("__name__")
+        request.new_transaction.read_write.retry_transaction = retried
+        answers = await self._streamed("BatchGetDocuments", request, self.timeouts.write)
+        transaction, document = b"", None
+        for answer in answers:
+            transaction = transaction or answer.transaction
+            document = answer.found if answer.HasField("found") else document
+        return transaction, document
+
+    async def query(self, query: Any) -> tuple[list[Any], datetime]:
+        """The documents a StructuredQuery finds, and the store's clock when it was asked."""
+        request = RunQuery(parent=self.place.documents, structured_query=query)
+        answers = await self._read("RunQuery", request)
+        return [one.document for one in answers if one.HasField("document")], _read_time(answers)
+
+    async def count(self, query: Any) -> int:
+        """How many documents a StructuredQuery would find."""
+        request = RunAggregation(parent=self.place.documents)
+        aggregation = request.structured_aggregation_query
+        aggregation.structured_query.CopyFrom(query)
+        aggregation.aggregations.add(alias="n").count.SetInParent()
+        for answer in await self._read("RunAggregationQuery", request):
+            if answer.HasField("result"):
+                return int(answer.result.aggregate_fields["n"].integer_value)
+        raise _no_answer("RunAggregationQuery")
+
+    async def batch_write(self, writes: Iterable[Any]) -> Any:
+        """A BatchWriteResponse: each write won or lost by itself."""
+        request = BatchWrite(database=self.place.name, writes=writes)
+        return await self._once("BatchWrite", request)
+
+    async def commit(self, writes: Iterable[Any], transaction: bytes) -> Any:
+        """A CommitResponse: all writes or none, while the transaction holds its locks."""
+        request = Commit(database=self.place.name, writes=writes, transaction=transaction)
+        return await self._once("Commit", request)
+
+    async def rollback(self, transaction: bytes) -> None:
+        """Give the locks of a transaction back."""
+        await self._once("Rollback", Rollback(database=self.place.name, transaction=transaction))
+
+    async def pause(self, seconds: float) -> None:
+        """Real time between two attempts, stretched at random so that rivals part."""
+        await asyncio.sleep(seconds * (1 + self._rng.random()))
+
+    async def _read(self, method: str, request: Any) -> list[Any]:
+        for _ in range(READ_TRIES - 1):
+            try:
+                return await self._streamed(method, request, self.timeouts.read)
+            except StorageError as error:
+                if not error.transient:
+                    raise
+            await self.pause(0.05)
+        return await self._streamed(method, request, self.timeouts.read)
+
+    async def _streamed(self, method: str, request: Any, timeout: float) -> list[Any]:
+        async def collected() -> list[Any]:
+            call = self._stub(method)(request, timeout=timeout, metadata=self._metadata)
+            return [answer async for answer in call]
+
+        return await self._translated(method, collected())
+
+    async def _once(self, method: str, request: Any) -> Any:
+        call = self._stub(method)
+        timeout = self.timeouts.write
+        return await self._translated(
+            method, call(request, timeout=timeout, metadata=self._metadata)
+        )
+
+    async def _translated(self, method: str, call: Awaitable[T]) -> T:
+        self.counts[method] += 1
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            code = error.code().name
+            raise StorageError(
+                f"Firestore's {method} in {self._where}: {code}, {error.details()}",
+                code=code,
+                transient=code in TRANSIENT,
+                hint=HINTS.get(code, ""),
+            ) from error
+
+    @property
+    def _where(self) -> str:
+        place = self.place
+        return f"{place.name} on the emulator {place.emulator}" if place.emulator else place.name
+
+    def _stub(self, method: str) -> Callable[..., Any]:
+        if self._channel is None:
+            raise StorageError(
+                "Firestore is not open.", code="FAILED_PRECONDITION", transient=False
+            )
+        return self._stubs[method]
+
+    async def _connected(self) -> grpc.aio.Channel:
+        if self.place.emulator:
+            return grpc.aio.insecure_channel(self.place.emulator, CHANNEL_OPTIONS)
+        transport = FirestoreGrpcAsyncIOTransport
+        try:
+            # Looking for credentials may ask the metadata server, and blocks.
+            credentials, _ = await asyncio.to_thread(google.auth.default, transport.AUTH_SCOPES)
+        except GoogleAuthError as error:
+            raise StorageError(
+                f"Firestore in {self.place.name}: {error}",
+                code="UNAUTHENTICATED",
+                transient=False,
+                hint=HINTS["UNAUTHENTICATED"],
+            ) from error
+        channel: grpc.aio.Channel = transport.create_channel(
+            f"{transport.DEFAULT_HOST}:443", credentials=credentials, options=CHANNEL_OPTIONS
+        )
+        return channel
+
+
+def _read_time(answers: Sequence[Any]) -> datetime:
+    times = [answer.read_time for answer in answers if answer.HasField("read_time")]
+    if not times:
+        raise _no_answer("read")
+    return time_of(times[-1])
+
+
+def _no_answer(method: str) -> StorageError:
+    return StorageError(
+        f"Firestore's answer to {method} had no content.", code="INTERNAL", transient=True
+    )
