@@ -15,7 +15,7 @@ from emonk_ops.tick.auth import TokenVerifier
 from emonk_ops.tick.clock import Clock, SystemClock, real_seconds
 from emonk_ops.tick.driver import Seat
 from emonk_ops.tick.engine import Limits
-from emonk_ops.tick.errors import StorageError
+from emonk_ops.tick.errors import StorageDamaged, StorageError
 from emonk_ops.tick.handlers import HandlerRegistry, load_handlers
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.scheduler import CronScheduler
@@ -48,7 +48,7 @@ class TickService:
         self.log = Log(
             self.clock, write, {"revision": settings.revision, "instance": self.instance}
         )
-        self.storage = storage or storage_of(settings, self.clock)
+        self.storage = storage or storage_of(settings, self.clock, self.log)
         self.storage_error = ""
         self.verifier = TokenVerifier(settings.certs_url)
         chosen = HandlerRegistry()
@@ -149,8 +149,21 @@ class TickService:
         self.log.notice(logs.SHUT_DOWN, running=self.scheduler.running_handlers)
 
 
-def storage_of(settings: TickSettings, clock: Clock) -> JobStorage:
-    """The storage that the settings name."""
+def storage_of(settings: TickSettings, clock: Clock, log: Log) -> JobStorage:
+    """The storage that the settings name; only Firestore's loads Google's libraries."""
+    if settings.storage == "firestore":
+        from emonk_ops.tick.storage.firestore import FirestoreStorage
+        from emonk_ops.tick.storage.firestore_calls import Place
+
+        def pass_over(damage: StorageDamaged) -> None:
+            log.error(logs.JOB_UNREADABLE, code=damage.code, error=str(damage))
+
+        return FirestoreStorage(
+            Place(settings.project, emulator=settings.firestore_emulator),
+            clock,
+            claim_mode=settings.claim_mode,
+            on_damage=pass_over,
+        )
     if settings.storage == "memory":
         from emonk_ops.tick.storage.memory import MemoryStorage
 

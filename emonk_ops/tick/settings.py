@@ -14,6 +14,7 @@ from emonk_ops.tick import cron
 from emonk_ops.tick.errors import InvalidSchedule, SettingsError
 
 STORAGE_KINDS = ("json", "firestore", "memory")
+CLAIM_MODES = ("batch", "transaction")
 LOCAL = "local"
 
 
@@ -37,6 +38,8 @@ FIELDS: tuple[Variable, ...] = (
              "firestore or memory."),
     Variable("SCHEDULER_JSON_PATH", "json_path", "text", "data/scheduler_jobs.jsonl",
              "The job file of json storage."),
+    Variable("SCHEDULER_CLAIM_MODE", "claim_mode", "text", "batch", "How Firestore storage writes: "
+             "batch, or transaction for one transaction a job."),
     Variable("SCHEDULER_CADENCE", "cadence", "cadence", "* * * * *",
              "Five-field cron line (UTC) of the legacy loop."),
     Variable("SCHEDULER_LEGACY_LOOP", "legacy_loop", "flag", "false",
@@ -62,6 +65,8 @@ FIELDS: tuple[Variable, ...] = (
     Variable("VERTEX_AI_PROJECT_ID", "vertex_project", "text", "",
              "Google Cloud project of the service; else GOOGLE_CLOUD_PROJECT."),
     Variable("GOOGLE_CLOUD_PROJECT", "google_project", "text", "", "Google Cloud project."),
+    Variable("FIRESTORE_EMULATOR_HOST", "firestore_emulator", "text", "",
+             "host:port of an emulator instead of Firestore; on loopback only."),
     Variable("TICK_AUDIENCE", "tick_audience", "text", "",
              "Audience that a tick's OIDC token must have: the URL of the service."),
     Variable("TICK_INVOKER", "tick_invoker", "text", "",
@@ -88,6 +93,7 @@ class TickSettings:
     environment: str
     storage: str
     json_path: str
+    claim_mode: str
     cadence: str
     legacy_loop: bool
     shadow: bool
@@ -101,6 +107,7 @@ class TickSettings:
     handlers: str
     vertex_project: str
     google_project: str
+    firestore_emulator: str
     tick_audience: str
     tick_invoker: str
     admin_users: tuple[str, ...]

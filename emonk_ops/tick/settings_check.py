@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from emonk_ops.tick.settings import STORAGE_KINDS, TickSettings
+from emonk_ops.tick.settings import CLAIM_MODES, STORAGE_KINDS, TickSettings
 
 MARGIN_SECONDS = 15.0
 
@@ -34,14 +34,27 @@ def _storage(settings: TickSettings) -> Iterator[str]:
     if settings.storage not in STORAGE_KINDS:
         yield (f"SCHEDULER_STORAGE={settings.storage}: expected one of {', '.join(STORAGE_KINDS)}")
     if settings.storage == "firestore":
-        yield (
-            "SCHEDULER_STORAGE=firestore: this version has no Firestore storage yet; "
-            "use SCHEDULER_STORAGE=json with max-instances 1"
-        )
+        yield from _firestore(settings)
     if settings.port > 65535:
         yield f"PORT={settings.port}: a port is at most 65535"
     if settings.concurrency < 1:
         yield "SCHEDULER_CONCURRENCY=0: at least one handler has to run"
+
+
+def _firestore(settings: TickSettings) -> Iterator[str]:
+    if not settings.project:
+        yield (
+            "SCHEDULER_STORAGE=firestore needs a project: set VERTEX_AI_PROJECT_ID, or "
+            "GOOGLE_CLOUD_PROJECT"
+        )
+    if settings.claim_mode not in CLAIM_MODES:
+        yield f"SCHEDULER_CLAIM_MODE={settings.claim_mode}: expected {' or '.join(CLAIM_MODES)}"
+    emulator = settings.firestore_emulator
+    if emulator and not is_loopback(urlsplit(f"//{emulator}").hostname):
+        yield (
+            f"FIRESTORE_EMULATOR_HOST={emulator}: only an address on loopback is accepted; "
+            "leave it unset to use Firestore"
+        )
 
 
 def _timing(settings: TickSettings) -> Iterator[str]:

@@ -153,7 +153,7 @@ def test_sigterm_gives_the_lease_of_a_cancelled_handler_back(start: Start, tmp_p
     ("environment", "words"),
     [
         ({"ENVIRONMENT": "qa"}, ["TICK_AUDIENCE", "TICK_INVOKER"]),
-        ({"SCHEDULER_STORAGE": "firestore"}, ["firestore", "json"]),
+        ({"SCHEDULER_STORAGE": "firestore"}, ["firestore", "VERTEX_AI_PROJECT_ID"]),
         ({"SCHEDULER_HANDLERS": "no_such_module"}, ["no_such_module"]),
         ({"SCHEDULER_CADENCE": "hourly", "PORT": "x"}, ["hourly", "PORT=x"]),
     ],

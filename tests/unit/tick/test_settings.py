@@ -93,9 +93,27 @@ def test_certificates_from_loopback_are_accepted(url: str) -> None:
     assert read_settings({**SAFE, "OIDC_CERTS_URL": url}).certs_url == url
 
 
-def test_firestore_is_refused_until_it_is_there() -> None:
+def test_firestore_needs_a_project_by_either_name() -> None:
     (problem,) = problems(SCHEDULER_STORAGE="firestore")
-    assert "no Firestore storage yet" in problem
+    assert "VERTEX_AI_PROJECT_ID" in problem
+    assert "GOOGLE_CLOUD_PROJECT" in problem
+    both = {"SCHEDULER_STORAGE": "firestore", "GOOGLE_CLOUD_PROJECT": "second"}
+    assert read_settings({**SAFE, **both}).project == "second"
+    assert read_settings({**SAFE, **both, "VERTEX_AI_PROJECT_ID": "first"}).project == "first"
+
+
+def test_an_unknown_claim_mode_is_refused() -> None:
+    firestore = {"SCHEDULER_STORAGE": "firestore", "GOOGLE_CLOUD_PROJECT": "p"}
+    (problem,) = problems(**firestore, SCHEDULER_CLAIM_MODE="lock")
+    assert "expected batch or transaction" in problem
+
+
+def test_an_emulator_beyond_loopback_is_refused() -> None:
+    firestore = {"SCHEDULER_STORAGE": "firestore", "GOOGLE_CLOUD_PROJECT": "p"}
+    (problem,) = problems(**firestore, FIRESTORE_EMULATOR_HOST="10.0.0.1:8080")
+    assert "loopback" in problem
+    local = {**SAFE, **firestore, "FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080"}
+    assert read_settings(local).firestore_emulator == "127.0.0.1:8080"
 
 
 def test_json_on_cloud_run_warns_of_its_instance() -> None:
