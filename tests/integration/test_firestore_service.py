@@ -155,7 +155,9 @@ async def test_a_service_that_starts_before_its_firestore_serves_once_it_is_ther
     async with serve(environment, [], []) as (_, http):
         assert (await http.get("/health")).status_code == 503
         await wire.open(port)
-        assert (await http.get("/health")).status_code == 200
+        # Each asks several times; the connection comes back at its own pace.
+        codes = [(await http.get("/health")).status_code for _ in range(4)]
+        assert codes[-1] == 200
         assert (await http.post("/cron/tick")).json()["executed"]
 
 

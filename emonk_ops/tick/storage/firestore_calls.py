@@ -1,7 +1,7 @@
 """The calls to Firestore, each with its own time-out, on the raw stubs of Google's async client.
 
 The client's own wrappers would retry a commit for a minute and a query for five, and cost more time
-than the work itself. Here a read is tried twice; a write once, because only a read can tell what
+than the work itself. Here a read is tried again; a write is not, because only a read can tell what
 became of one whose answer was lost.
 """
 
@@ -24,12 +24,14 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import
 )
 from google.cloud.firestore_v1.types import firestore
 
+from emonk_ops.tick.clock import real_seconds
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.storage.firestore_documents import time_of
 
 T = TypeVar("T")
 SERVICE = "/google.firestore.v1.Firestore/"
-READ_TRIES = 2
+READ_TRIES = 3
+FIRST_PAUSE_SECONDS = 0.1
 TRANSIENT = frozenset(
     {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN"}
 )
@@ -46,6 +48,7 @@ CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 
@@ -59,7 +62,7 @@ Rollback = firestore.RollbackRequest.pb()
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Real seconds that one attempt at a call may take."""
+    """Real seconds that one attempt at a call may take; the attempts at a read, twice as long."""
 
     read: float = 4.0
     write: float = 5.0
@@ -180,14 +183,16 @@ class FirestoreCalls:
         await asyncio.sleep(seconds * (1 + self._rng.random()))
 
     async def _read(self, method: str, request: Any) -> list[Any]:
-        for _ in range(READ_TRIES - 1):
+        give_up = real_seconds() + 2 * self.timeouts.read
+        for attempt in range(1, READ_TRIES):
             try:
                 return await self._streamed(method, request, self.timeouts.read)
             except StorageError as error:
-                if not error.transient:
+                if not error.transient or give_up - real_seconds() < FIRST_PAUSE_SECONDS:
                     raise
-            await self.pause(0.05)
-        return await self._streamed(method, request, self.timeouts.read)
+            await self.pause(FIRST_PAUSE_SECONDS * attempt)
+        left = max(FIRST_PAUSE_SECONDS, give_up - real_seconds())
+        return await self._streamed(method, request, min(left, self.timeouts.read))
 
     async def _streamed(self, method: str, request: Any, timeout: float) -> list[Any]:
         async def collected() -> list[Any]:
