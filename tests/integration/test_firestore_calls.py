@@ -1,0 +1,121 @@
+"""What a tick asks of Firestore, counted: calls by method, documents read and written."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from emonk_ops.tick.clock import SystemClock
+from emonk_ops.tick.emulator import Emulator
+from emonk_ops.tick.engine import Limits
+from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
+from emonk_ops.tick.jobs import Job, JobState
+from emonk_ops.tick.logs import Log
+from emonk_ops.tick.scheduler import CronScheduler
+from emonk_ops.tick.schedules import Schedule
+from emonk_ops.tick.storage import Verdict, Write
+from emonk_ops.tick.storage.firestore import FirestoreStorage
+from emonk_ops.tick.storage.firestore_calls import Place
+from emonk_ops.tick.ticks import TickReport
+
+pytestmark = pytest.mark.anyio
+DUE = 100
+
+
+@pytest.fixture
+async def storage(firestore_emulator: Emulator) -> AsyncIterator[FirestoreStorage]:
+    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_emulator.address)
+    store = FirestoreStorage(place, SystemClock())
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def store_jobs(storage: FirestoreStorage, count: int, seconds: float) -> None:
+    now = await storage.clock()
+    at = now + timedelta(seconds=seconds)
+    jobs = [
+        Job(
+            id=f"{seconds:g}-{number}".replace("-", "x"),
+            type="nothing",
+            schedule=Schedule.once(at),
+            payload={},
+            state=JobState.SCHEDULED,
+            slot=at,
+            due_at=at,
+            created_at=now,
+        )
+        for number in range(count)
+    ]
+    outcomes = await storage.write([Write(job, None) for job in jobs])
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.OK}
+
+
+async def tick(
+    storage: FirestoreStorage, concurrency: int = DUE
+) -> tuple[TickReport, Counter[str]]:
+    """The report of one tick, and the calls made in it once the driver was known."""
+    registry = HandlerRegistry()
+
+    @registry.handler("nothing")
+    async def nothing(_context: HandlerContext) -> None:
+        return
+
+    clock = SystemClock()
+    scheduler = CronScheduler(
+        storage,
+        clock=clock,
+        log=Log(clock, lambda line: None),
+        registry=registry,
+        limits=Limits(concurrency=concurrency),
+    )
+    await scheduler.engine.driver.begin()
+    storage.calls.counts.clear()
+    report = await scheduler.run_tick()
+    calls = Counter(storage.calls.counts)
+    # On a slow machine a tick outlives its trust in the driver's record, and reads it again.
+    del calls["BatchGetDocuments"]
+    return report, calls
+
+
+async def test_a_round_over_a_hundred_due_jobs_is_one_query_one_claim_and_one_commit(
+    storage: FirestoreStorage,
+) -> None:
+    await store_jobs(storage, DUE, -1)
+    report, calls = await tick(storage)
+    assert report.jobs_succeeded == DUE
+    assert calls == {"RunQuery": 1, "BatchWrite": 2}
+
+
+async def test_each_round_of_free_handlers_takes_one_claim_and_its_results_share_a_commit(
+    storage: FirestoreStorage,
+) -> None:
+    await store_jobs(storage, DUE, -1)
+    report, calls = await tick(storage, concurrency=20)
+    assert report.jobs_succeeded == DUE
+    assert calls["RunQuery"] == 1
+    assert calls["BatchWrite"] <= 2 * DUE / 20
+
+
+async def test_a_tick_with_nothing_due_costs_one_query(storage: FirestoreStorage) -> None:
+    await store_jobs(storage, 10, 3600)
+    report, calls = await tick(storage)
+    assert (report.storage_reads, report.storage_writes) == (1, 0)
+    assert calls == {"RunQuery": 1}
+
+
+async def test_reads_and_writes_do_not_change_with_what_is_stored(
+    storage: FirestoreStorage,
+) -> None:
+    await store_jobs(storage, DUE, -1)
+    small, small_calls = await tick(storage)
+    await store_jobs(storage, 900, 3600)
+    await store_jobs(storage, DUE, -2)
+    large, large_calls = await tick(storage)
+    assert (small.storage_reads, small.storage_writes) == (DUE, 2 * DUE)
+    assert (large.storage_reads, large.storage_writes) == (DUE, 2 * DUE)
+    assert small_calls == large_calls
