@@ -182,7 +182,8 @@ class Sandbox:
 
 def _taken(what: str, port: int) -> SandboxError:
     return SandboxError(
-        f"the {what} port {port} on 127.0.0.1 is taken; name another, or none to get a free one"
+        f"the {what} port {port} on 127.0.0.1 is taken (address already in use); "
+        "name another, or none to get a free one"
     )
 
 
