@@ -17,6 +17,7 @@ from emonk_ops.tick.engine import TRIES, Engine, Held
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.meter import StorageMeter
+from emonk_ops.tick.shadow import Turn
 from emonk_ops.tick.storage import Outcome, Stored, Verdict, Write
 from emonk_ops.tick.tally import Tally
 
@@ -37,10 +38,11 @@ class Ending:
 class Completions:
     """The pending results of one tick."""
 
-    def __init__(self, engine: Engine, meter: StorageMeter, tally: Tally) -> None:
+    def __init__(self, engine: Engine, meter: StorageMeter, tally: Tally, turn: Turn) -> None:
         self._engine = engine
         self._meter = meter
         self._tally = tally
+        self._turn = turn
         self._pending: list[Ending] = []
         self._commit: asyncio.Task[None] | None = None
         self.due_again = False
@@ -48,6 +50,12 @@ class Completions:
     def add(self, ending: Ending) -> None:
         """Have the result written with the next commit."""
         self._pending.append(ending)
+
+    def note_due(self, job: Job) -> None:
+        """Have the polls begin anew if `job`, as just written, may be had at once."""
+        now = self._meter.now()
+        if job.due_at is not None and job.due_at <= now and self._turn.may_have(job, now):
+            self.due_again = True
 
     def begin(self) -> asyncio.Task[None] | None:
         """The commit under way; a new one if there are results and the last one has ended."""
@@ -109,8 +117,7 @@ class Completions:
 
     def _recorded(self, ending: Ending, job: Job) -> None:
         entry = _entry(ending.held.job)
-        if job.due_at is not None and job.due_at <= self._meter.now():
-            self.due_again = True
+        self.note_due(job)
         if ending.kind == "succeeded":
             self._tally.add("jobs_succeeded")
             self._engine.log.info(logs.JOB_SUCCEEDED, **entry)
@@ -127,6 +134,7 @@ class Completions:
 
     def _stale(self, ending: Ending) -> None:
         self._tally.add("stale_completion")
+        self._turn.stale(ending.held.job, self._meter.now())
         self._engine.log.warning(
             logs.STALE_COMPLETION, outcome=ending.kind, **_entry(ending.held.job)
         )

@@ -13,8 +13,9 @@ from emonk_ops.tick.driver import Driver
 from emonk_ops.tick.errors import JobConflict, StorageError
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import Job
-from emonk_ops.tick.logs import Log
+from emonk_ops.tick.logs import Log, NumberedLog
 from emonk_ops.tick.meter import StorageMeter
+from emonk_ops.tick.shadow import Shadow
 from emonk_ops.tick.storage import JobStorage, Stored, Verdict, Write
 from emonk_ops.tick.texts import encodable
 
@@ -45,6 +46,8 @@ class Engine:
     limits: Limits
     rng: random.Random
     instance: str
+    lines: NumberedLog
+    shadow: Shadow
 
 
 @dataclass

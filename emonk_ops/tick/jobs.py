@@ -104,7 +104,8 @@ class Job:
     """One stored job. Times are aware UTC; `timeout_seconds` None means the service's own.
 
     `due_at` is the next instant at which anybody may touch the job: its slot, a retry, or the end
-    of its lease; None when nothing is left to do or it is paused.
+    of its lease; None when nothing is left to do or it is paused. `ordinal` counts the slots it
+    has moved on from; slots that were folded into another count with that one.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Job:
     effects: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     recent: tuple[Run, ...] = ()
+    ordinal: int = 0
 
     @property
     def idempotency_key(self) -> str:
@@ -151,7 +153,7 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; `schedule_at` repeats `slot` under the name people look for."""
         lease = self.lease
-        return {
+        data: dict[str, Any] = {
             "id": self.id,
             "type": self.type,
             "schedule": self.schedule.to_dict(),
@@ -177,6 +179,9 @@ class Job:
             "counts": dict(self.counts),
             "recent": [run.to_dict() for run in self.recent],
         }
+        if self.ordinal:
+            data["ordinal"] = self.ordinal
+        return data
 
     @classmethod
     def from_dict(cls, data: Any) -> Job:
@@ -215,6 +220,7 @@ def _read(data: Mapping[str, Any]) -> Job:
         effects=dict(data["effects"]),
         counts=dict(data["counts"]),
         recent=tuple(Run.from_dict(run) for run in data["recent"]),
+        ordinal=int(data.get("ordinal", 0)),
     )
 
 

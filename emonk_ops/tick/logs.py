@@ -42,6 +42,7 @@ LOOP_STOPPED = "Legacy scheduler loop stopped"
 CANARY_EFFECT = "Canary effect"
 UNSAFE_SETTING = "Unsafe setting"
 TICK_REFUSED = "Tick refused"
+DECISION = "Scheduler decision"
 WEBHOOK_REFUSED = "Webhook refused"
 SHUTTING_DOWN = "Service shutting down"
 SHUT_DOWN = "Service stopped"
@@ -96,6 +97,27 @@ class Log:
             **fields,
         }
         self._write(encodable(json.dumps(entry, default=_plain, ensure_ascii=False)))
+
+
+class NumberedLog:
+    """The lines by which ticks are judged: `sequence` counts those of one instance from 1.
+
+    So a reader can tell whether a line is missing; `instance` is the name behind the last slash.
+    """
+
+    def __init__(self, log: Log, instance: str) -> None:
+        self._log = log.bind(instance=instance.rpartition("/")[2])
+        self.last = 0
+
+    def info(self, message: str, **fields: Any) -> None:
+        self._log.info(message, sequence=self._next(), **fields)
+
+    def error(self, message: str, **fields: Any) -> None:
+        self._log.error(message, sequence=self._next(), **fields)
+
+    def _next(self) -> int:
+        self.last += 1
+        return self.last
 
 
 class StandardLogs(logging.Handler):

@@ -25,8 +25,9 @@ def merge(carried: Job, stored: Job | None, now: datetime) -> Merged:
 
     What is finished stays finished. Otherwise a stored job that never ran gives way, then the
     later slot wins, for all before it is done; at one slot a live lease wins, then the higher
-    fence. The winner takes the larger fence, so that the next claim is above both, and, at one
-    slot, the effects that either side began. To merge the same again changes nothing.
+    fence. The winner takes the larger fence, so that the next claim is above both, the larger
+    ordinal, and, at one slot, the effects that either side began. To merge the same again changes
+    nothing.
     """
     if stored is None or stored == carried:
         return Merged(carried, kept=False)
@@ -36,7 +37,8 @@ def merge(carried: Job, stored: Job | None, now: datetime) -> Merged:
     effects = winner.effects
     if winner.slot == other.slot:
         effects = {**other.effects, **winner.effects}
-    return Merged(replace(winner, fence=fence, effects=effects), kept)
+    ordinal = max(winner.ordinal, other.ordinal)
+    return Merged(replace(winner, fence=fence, ordinal=ordinal, effects=effects), kept)
 
 
 def _stays(stored: Job, carried: Job, now: datetime) -> bool:

@@ -20,6 +20,7 @@ from emonk_ops.tick.jobs import Job, Lease
 from emonk_ops.tick.meter import StorageMeter
 from emonk_ops.tick.running import Running, release_of
 from emonk_ops.tick.settlement import Left, Runnable, Settled
+from emonk_ops.tick.shadow import Turn
 from emonk_ops.tick.storage import DueAfter, DuePage, Outcome, Stored, Verdict, Write
 from emonk_ops.tick.tally import Tally
 from emonk_ops.tick.ticks import TickReport
@@ -37,14 +38,15 @@ class TickRun:
         self._opened = engine.clock.monotonic()
         self._meter = StorageMeter(engine.storage, engine.clock)
         self._tally = Tally(self._opened)
-        self._completions = Completions(engine, self._meter, self._tally)
+        self._turn = Turn(engine.shadow, path, tick_id, self._tally)
+        self._completions = Completions(engine, self._meter, self._tally, self._turn)
         self._buffer: deque[Candidate] = deque()
         self._left: set[str] = set()
         self._after: DueAfter | None = None
         self._drained = False
         self._stopped = False
         self._gave_up = False
-        self._running = Running(engine, self._meter, self._tally, path)
+        self._running = Running(engine, self._meter, self._tally, path, self._turn)
 
     @property
     def running(self) -> int:
@@ -91,8 +93,7 @@ class TickRun:
             await self._claim(self._choose(free))
 
     async def _may_go_on(self) -> bool:
-        spent = self._engine.clock.monotonic() - self._opened
-        if self._stopped or self._gave_up or spent >= self._engine.limits.tick_budget_seconds:
+        if self._stopped or self._gave_up or self._out_of_time():
             return False
         try:
             return await self._engine.driver.may_claim(self._path)
@@ -100,12 +101,19 @@ class TickRun:
             self._failed("the driver could not be read", error)
             return False
 
+    def _out_of_time(self) -> bool:
+        spent = self._engine.clock.monotonic() - self._opened
+        return spent >= self._engine.limits.tick_budget_seconds
+
     async def _poll(self) -> bool:
-        """Refill the buffer; False when nothing is due, or the poll failed."""
+        """Refill the buffer; False when nothing is due, the poll failed, or the time is up."""
         if self._completions.due_again:
             self._completions.due_again = False
             self._drained, self._after = False, None
         while not self._drained and not self._buffer:
+            if self._out_of_time():
+                self._tally.more_due = True
+                return False
             limit = self._engine.limits.page
             try:
                 page = await self._meter.read_due(limit, self._after)
@@ -132,6 +140,7 @@ class TickRun:
         now = self._meter.now()
         for stored in page.jobs:
             found = settlement.judge(stored.job, now, self._engine.registry.types)
+            found = self._turn.judge(stored.job, found, now)
             if not isinstance(found, Left):
                 self._buffer.append((stored, found))
                 self._tally.add("jobs_due")
@@ -167,12 +176,16 @@ class TickRun:
                 logs.STORAGE_FAILED, what="nothing could be claimed", code=", ".join(codes)
             )
             return
-        for (_, found), write, version in zip(chosen, writes, taken, strict=True):
+        now = self._meter.now()
+        for (polled, found), write, version in zip(chosen, writes, taken, strict=True):
             if version is None:
                 self._tally.add("lost_race")
+                self._turn.lost(polled.job, now)
             elif isinstance(found, Settled):
+                self._turn.settled(found, polled.job, now)
                 self._settled(found, write.job)
             else:
+                self._turn.claimed(found, polled.job, write.job, now)
                 self._claimed(found, Stored(write.job, version))
 
     def _write_of(self, stored: Stored, found: Runnable | Settled, until: datetime) -> Write:
@@ -208,11 +221,13 @@ class TickRun:
         if found.reason == "dead":
             self._tally.add("dead")
             self._engine.log.error(logs.JOB_DEAD, job_id=job.id, reason=job.recent[-1].reason)
-        elif found.skipped:
+        self._skipped(found, job)
+        self._completions.note_due(job)
+
+    def _skipped(self, found: Runnable | Settled, job: Job) -> None:
+        if found.skipped:
             self._tally.add("skipped", found.skipped)
             self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=found.skipped)
-        if job.due_at is not None and job.due_at <= self._meter.now():
-            self._completions.due_again = True
 
     def _claimed(self, found: Runnable, stored: Stored) -> None:
         job = stored.job
@@ -225,6 +240,7 @@ class TickRun:
         if found.coalesced:
             self._tally.add("coalesced", found.coalesced)
             self._engine.log.notice(logs.JOB_COALESCED, job_id=job.id, count=found.coalesced)
+        self._skipped(found, job)
         timeout = handler_timeout(job, self._engine.limits)
         left = (job.lease.until - self._meter.now()).total_seconds()
         if self._stopped:

@@ -13,6 +13,7 @@ from emonk_ops.tick.engine import Engine, Held, context_of
 from emonk_ops.tick.handlers import Handler, HandlerContext
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.meter import StorageMeter
+from emonk_ops.tick.shadow import Turn
 from emonk_ops.tick.tally import Tally
 from emonk_ops.tick.texts import encodable, plain_json, said_by
 
@@ -22,11 +23,14 @@ STUCK_SECONDS = 5.0
 class Running:
     """Handlers under way, each with its time limit; one alarm serves them all."""
 
-    def __init__(self, engine: Engine, meter: StorageMeter, tally: Tally, path: Path) -> None:
+    def __init__(
+        self, engine: Engine, meter: StorageMeter, tally: Tally, path: Path, turn: Turn
+    ) -> None:
         self._engine = engine
         self._meter = meter
         self._tally = tally
         self._path = path
+        self._turn = turn
         self._held: dict[asyncio.Task[Any], Held] = {}
         self._alarm: tuple[float, asyncio.Task[None]] | None = None
 
@@ -39,6 +43,7 @@ class Running:
         deadline = clock.now() + timedelta(seconds=timeout)
         context = context_of(held, self._engine, self._meter, deadline)
         context.log.info(logs.EXECUTING_JOB.format(id=job.id), path=self._path.value)
+        self._turn.executing(job, held.lease_id, self._meter.now())
         held.started = True
         held.cancel_at = clock.monotonic() + timeout
         self._tally.handler_began(clock.monotonic(), job.slot, self._meter.now())
@@ -59,7 +64,10 @@ class Running:
         for task in [task for task in self._held if task.done()]:
             held = self._held.pop(task)
             self._tally.handler_ended(self._engine.clock.monotonic())
-            endings.append(self._ending(held, task))
+            ending = self._ending(held, task)
+            heard = self._meter.now()
+            self._turn.ended(held.job, held.lease_id, ending.kind, ending.reason, heard)
+            endings.append(ending)
         now = self._engine.clock.monotonic()
         for task, held in list(self._held.items()):
             if held.cancel_at <= now:

@@ -20,9 +20,10 @@ from emonk_ops.tick.instants import aware
 from emonk_ops.tick.job_options import check_options
 from emonk_ops.tick.jobs import Job, JobState
 from emonk_ops.tick.legacy_loop import LegacyLoop
-from emonk_ops.tick.logs import Log
+from emonk_ops.tick.logs import Log, NumberedLog
 from emonk_ops.tick.rounds import TickRun
 from emonk_ops.tick.schedules import Schedule
+from emonk_ops.tick.shadow import Shadow
 from emonk_ops.tick.storage import JobStorage, Stored, Verdict, Write
 from emonk_ops.tick.ticks import TickReport
 
@@ -42,19 +43,24 @@ class CronScheduler(LegacyLoop):
         cadence: str = "* * * * *",
         rng: random.Random | None = None,
         instance: str = "local",
+        shadow_grace_seconds: float | None = None,
     ) -> None:
         clock = clock or SystemClock()
         log = log or Log(clock)
         self.cadence = cadence
+        driver = Driver(storage, clock, log, seat or Seat())
+        lines = NumberedLog(log, instance)
         self.engine = Engine(
             storage=storage,
             clock=clock,
             log=log,
             registry=registry,
-            driver=Driver(storage, clock, log, seat or Seat()),
+            driver=driver,
             limits=limits or Limits(),
             rng=rng or random.Random(secrets.randbits(64)),
             instance=instance,
+            lines=lines,
+            shadow=Shadow(driver, lines, clock, cadence, shadow_grace_seconds),
         )
         self.engine.driver.on_activation = self.ensure_declared
         self._runs: dict[asyncio.Task[TickReport], TickRun] = {}
@@ -77,11 +83,11 @@ class CronScheduler(LegacyLoop):
             report = replace(refusal, tick_id=tick_id, path=path.value)
             # A loop that has to be quiet says so once, when the driver changes.
             if report.poll_failed:
-                self.engine.log.error(logs.TICK_FAILED, **report.to_dict())
+                self.engine.lines.error(logs.TICK_FAILED, **report.to_dict())
             elif path is Path.CRON:
-                self.engine.log.info(logs.TICK_NOT_EXECUTED, **report.to_dict())
+                self.engine.lines.info(logs.TICK_NOT_EXECUTED, **report.to_dict())
             return report
-        self.engine.log.info(logs.TICK_RUNNING, tick_id=tick_id, path=path.value)
+        self.engine.lines.info(logs.TICK_RUNNING, tick_id=tick_id, path=path.value)
         run = TickRun(self.engine, path, tick_id)
         task = self.engine.clock.start(run.run(), name=f"tick {tick_id}")
         self._runs[task] = run
@@ -90,7 +96,7 @@ class CronScheduler(LegacyLoop):
         report = replace(task.result(), cold_start=self._cold)
         self._cold = False
         message = logs.TICK_FAILED if report.poll_failed else logs.TICK_COMPLETED
-        say = self.engine.log.error if report.poll_failed else self.engine.log.info
+        say = self.engine.lines.error if report.poll_failed else self.engine.lines.info
         say(message, **report.to_dict())
         return report
 
@@ -270,5 +276,6 @@ def _declaration(one: DeclaredJob, stored: Stored | None, now: datetime) -> Writ
             due_at=due_at,
             attempt=0,
             effects={},
+            ordinal=old.ordinal + 1,
         )
     return None if new == old else Write(new, stored.version)

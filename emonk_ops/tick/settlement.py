@@ -19,11 +19,12 @@ Settle = Callable[[Job], Job]
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
-    """`job` may be claimed; `coalesced` slots were folded into its slot."""
+    """`job` may be claimed; `coalesced` or `skipped` slots before its slot end with the claim."""
 
     job: Job
     rescued: bool = False
     coalesced: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,16 @@ def _skip(job: Job, now: datetime, latest: datetime, missed: int, late: bool) ->
     count = missed + 1 if late else missed
     through = latest if late else None
     run = Run(job.slot, "skipped", now, job.fence, count=count, through=through, reason="misfire")
-    following = job.schedule.following(latest) if late else latest
+    if not late:
+        # One write with the claim, so that the slot that runs stays the turn of whoever it was.
+        on_time = replace(job, slot=latest, effects={}).with_run(run)
+        return Runnable(on_time, skipped=count)
+    following = job.schedule.following(latest)
     if following is None:
         ended = replace(job, state=JobState.SKIPPED, due_at=None)
         return Settled(ended.with_run(run), "misfire", count)
-    moved = replace(job, slot=following, due_at=following, effects={}).with_run(run)
-    return Settled(moved, "misfire", count)
+    moved = _moved_on(job.with_run(run), following)
+    return Settled(replace(moved, due_at=following), "misfire", count)
 
 
 def _run(
@@ -169,4 +174,8 @@ def _end_slot(
     following = job.schedule.following(job.slot)
     if following is None:
         return replace(ended, state=JobState(outcome), due_at=None, lease=None, paused=False)
-    return _freed(replace(ended, slot=following, attempt=0, effects={}), following)
+    return _freed(replace(_moved_on(ended, following), attempt=0), following)
+
+
+def _moved_on(job: Job, slot: datetime) -> Job:
+    return replace(job, slot=slot, effects={}, ordinal=job.ordinal + 1)

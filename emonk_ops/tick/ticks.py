@@ -21,6 +21,8 @@ COUNTERS = (
     "released",
     "stale_completion",
     "unresolved",
+    "deferred",
+    "taken_over",
 )
 
 
@@ -30,6 +32,7 @@ class TickReport:
 
     `overhead_ms` is the time in which no handler ran. `storage_errors` maps a code to
     `{"count": n, "transient": bool}`, `storage_latency_ms` has count, p50 and max of the calls.
+    `deferred` and `taken_over` count jobs whose slot was the other path's; see `shadow`.
     """
 
     jobs_checked: int = 0
@@ -46,6 +49,8 @@ class TickReport:
     released: int = 0
     stale_completion: int = 0
     unresolved: int = 0
+    deferred: int = 0
+    taken_over: int = 0
     lag_seconds: float = 0.0
     duration_ms: float = 0.0
     overhead_ms: float = 0.0

@@ -25,7 +25,7 @@ TIMES = ("schedule_at", "due_at", "created_at", "lease_until")
 TEXTS = ("type", "state", "lease_id", "lease_by")
 NUMBERS = ("fence", "attempt")
 FLAGS = ("paused", "declared")
-RECORD = ("effects", "counts", "recent")
+RECORD = ("effects", "counts", "recent", "ordinal")
 # The name of the document is the id, and `schedule_at` is the slot.
 NAMED_OTHERWISE = ("id", "slot")
 FIELDS = (*TIMES, *TEXTS, *NUMBERS, *FLAGS, "spec", "record", "expire_at")
@@ -80,7 +80,7 @@ def put_job(fields: Any, job: Job, now: datetime) -> None:
         fields[name].integer_value = data.pop(name)
     for name in FLAGS:
         fields[name].boolean_value = data.pop(name)
-    fields["record"].string_value = _text({name: data.pop(name) for name in RECORD})
+    fields["record"].string_value = _text({name: data.pop(name) for name in RECORD if name in data})
     for name in NAMED_OTHERWISE:
         del data[name]
     fields["spec"].string_value = _text(data)
