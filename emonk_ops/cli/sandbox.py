@@ -143,14 +143,24 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @sandbox_app.command("env", context_settings=HELP_NAMES)
-def env(directory: Directory = DEFAULT) -> None:
+def env(
+    directory: Directory = DEFAULT,
+    account: Annotated[str, typer.Option("--as", help="Be this account; its e-mail.")] = "",
+) -> None:
     """Shell exports for clients: eval "$(emonk-ops sandbox env)"."""
     import shlex
 
+    from emonk_ops.sandbox import launcher
+
     with _refusals():
         endpoint = _endpoint(directory)
-    _out.line(f"export EMONK_SANDBOX_GRPC={shlex.quote(endpoint.grpc)}")
-    _out.line(f"export EMONK_SANDBOX_HTTP={shlex.quote(endpoint.http)}")
+        exports = {"EMONK_SANDBOX_GRPC": endpoint.grpc, "EMONK_SANDBOX_HTTP": endpoint.http}
+        if account:
+            who = {"email": account}
+            found = launcher.call(endpoint, "POST", "/sandbox/iam/identity", who)
+            exports |= {"EMONK_SANDBOX_GRPC": found["grpc"], "EMONK_SANDBOX_TOKEN": found["token"]}
+    for name, value in exports.items():
+        _out.line(f"export {name}={shlex.quote(value)}")
 
 
 @sandbox_app.command("reset", context_settings=HELP_NAMES)

@@ -9,7 +9,7 @@ import random
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import httpx
@@ -24,11 +24,18 @@ from emonk_ops.sandbox.endpoint import (
     write_endpoint,
 )
 from emonk_ops.sandbox.http_server import HttpServer
+from emonk_ops.sandbox.iam.doors import Doors
+from emonk_ops.sandbox.iam.guard import Door, Guard
 from emonk_ops.sandbox.oidc import Issuer
 from emonk_ops.sandbox.store import Store
 from emonk_ops.sandbox.world import Api, World
 
-API_FOLDERS = ("logging", "run", "scheduler")
+if TYPE_CHECKING:
+    from emonk_ops.sandbox.databases.routes import DatabasesApi
+    from emonk_ops.sandbox.iam.routes import IamApi
+    from emonk_ops.sandbox.usage.routes import UsageApi
+
+API_FOLDERS = ("iam", "usage", "databases", "logging", "run", "scheduler")
 _HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
 
 
@@ -143,8 +150,13 @@ class Sandbox:
 
     async def _listen_grpc(self, kept: dict[str, int]) -> int:
         # Without so_reuseport=0 two sandboxes would share one port without an error.
-        self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         handlers: list[Any] = [one for api in self.apis.values() for one in api.handlers()]
+        interceptors = []
+        if {"iam", "usage"} <= self.apis.keys():
+            guard = self._guard()
+            interceptors.append(Door(guard))
+            self.world.doors = Doors(guard, handlers)
+        self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)], interceptors=interceptors)
         self._grpc.add_generic_rpc_handlers(tuple(handlers))
         if not self._ports["grpc"] and "grpc" in kept:
             try:
@@ -155,6 +167,12 @@ class Sandbox:
             return int(self._grpc.add_insecure_port(f"127.0.0.1:{self._ports['grpc']}"))
         except RuntimeError as problem:
             raise _taken("gRPC", self._ports["grpc"]) from problem
+
+    def _guard(self) -> Guard:
+        iam, usage = cast("IamApi", self.apis["iam"]), cast("UsageApi", self.apis["usage"])
+        databases = cast("DatabasesApi | None", self.apis.get("databases"))
+        exists = None if databases is None else databases.methods.check
+        return Guard(iam.access, iam.callers, usage.enabled, exists)
 
     async def populate(self) -> None:
         """Make the world before the migration, once a directory (and after a reset)."""
@@ -173,6 +191,8 @@ class Sandbox:
         if self._http is not None:
             await self._http.close()
         if self.world is not None:
+            if self.world.doors is not None:
+                await self.world.doors.close()
             await self.world.cancel_tasks()
             await self.world.http.aclose()
             self.world.clock.close()
