@@ -16,6 +16,7 @@ import httpx
 
 from emonk_ops.sandbox.clock import Mode, WorldClock
 from emonk_ops.sandbox.control import Control
+from emonk_ops.sandbox.doors import Doors
 from emonk_ops.sandbox.endpoint import (
     DirectoryLock,
     Endpoint,
@@ -23,19 +24,21 @@ from emonk_ops.sandbox.endpoint import (
     remove_endpoint,
     write_endpoint,
 )
+from emonk_ops.sandbox.gate import Gate
+from emonk_ops.sandbox.grpc_door import Door
 from emonk_ops.sandbox.http_server import HttpServer
-from emonk_ops.sandbox.iam.doors import Doors
-from emonk_ops.sandbox.iam.guard import Door, Guard
+from emonk_ops.sandbox.iam.guard import Guard
 from emonk_ops.sandbox.oidc import Issuer
 from emonk_ops.sandbox.store import Store
 from emonk_ops.sandbox.world import Api, World
 
 if TYPE_CHECKING:
     from emonk_ops.sandbox.databases.routes import DatabasesApi
+    from emonk_ops.sandbox.faults.routes import FaultsApi
     from emonk_ops.sandbox.iam.routes import IamApi
     from emonk_ops.sandbox.usage.routes import UsageApi
 
-API_FOLDERS = ("iam", "usage", "databases", "logging", "run", "scheduler")
+API_FOLDERS = ("faults", "iam", "usage", "databases", "logging", "run", "scheduler")
 _HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
 
 
@@ -152,10 +155,10 @@ class Sandbox:
         # Without so_reuseport=0 two sandboxes would share one port without an error.
         handlers: list[Any] = [one for api in self.apis.values() for one in api.handlers()]
         interceptors = []
-        if {"iam", "usage"} <= self.apis.keys():
-            guard = self._guard()
-            interceptors.append(Door(guard))
-            self.world.doors = Doors(guard, handlers)
+        if {"faults", "iam", "usage"} <= self.apis.keys():
+            gate = self._gate()
+            interceptors.append(Door(gate))
+            self.world.doors = Doors(gate, handlers)
         self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)], interceptors=interceptors)
         self._grpc.add_generic_rpc_handlers(tuple(handlers))
         if not self._ports["grpc"] and "grpc" in kept:
@@ -168,11 +171,13 @@ class Sandbox:
         except RuntimeError as problem:
             raise _taken("gRPC", self._ports["grpc"]) from problem
 
-    def _guard(self) -> Guard:
+    def _gate(self) -> Gate:
         iam, usage = cast("IamApi", self.apis["iam"]), cast("UsageApi", self.apis["usage"])
         databases = cast("DatabasesApi | None", self.apis.get("databases"))
         exists = None if databases is None else databases.methods.check
-        return Guard(iam.access, iam.callers, usage.enabled, exists)
+        guard = Guard(iam.access, iam.callers, usage.enabled, exists)
+        faults = cast("FaultsApi", self.apis["faults"]).faults
+        return Gate(guard, faults, self.world.clock)
 
     async def populate(self) -> None:
         """Make the world before the migration, once a directory (and after a reset)."""

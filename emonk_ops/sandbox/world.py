@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import grpc
     import httpx
 
+    from emonk_ops.sandbox.doors import Doors
     from emonk_ops.sandbox.iam.access import Access
-    from emonk_ops.sandbox.iam.doors import Doors
     from emonk_ops.sandbox.iam.policies import Policies
 
 HOLD_HEADER = "x-emonk-hold"

@@ -8,7 +8,8 @@ from typing import Any
 
 import grpc
 
-from emonk_ops.sandbox.iam.guard import Door, Guard
+from emonk_ops.sandbox.gate import Gate
+from emonk_ops.sandbox.grpc_door import Door
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -20,8 +21,8 @@ OPTIONS = (
 class Doors:
     """gRPC servers on loopback over the same methods, opened when first asked for."""
 
-    def __init__(self, guard: Guard, handlers: Sequence[grpc.GenericRpcHandler[Any, Any]]) -> None:
-        self._guard = guard
+    def __init__(self, gate: Gate, handlers: Sequence[grpc.GenericRpcHandler[Any, Any]]) -> None:
+        self._gate = gate
         self._handlers = tuple(handlers)
         self._open: dict[str, tuple[str, grpc.aio.Server]] = {}
         self._opening = asyncio.Lock()
@@ -31,7 +32,7 @@ class Doors:
         async with self._opening:
             if account not in self._open:
                 server = grpc.aio.server(
-                    interceptors=[Door(self._guard, account)], options=list(OPTIONS)
+                    interceptors=[Door(self._gate, account)], options=list(OPTIONS)
                 )
                 server.add_generic_rpc_handlers(self._handlers)
                 port = server.add_insecure_port("127.0.0.1:0")
