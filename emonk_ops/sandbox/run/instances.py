@@ -80,7 +80,7 @@ class Instance:
         self._count()
         self._say(f"Starting new instance. Reason: {self._reason()}")
         try:
-            self._spawn()
+            self._spawn(await self._world.address_of(self.spec.account))
         except OSError as problem:
             self._finish(127)
             raise StartFailed(f"the command could not be run: {problem}") from problem
@@ -96,8 +96,8 @@ class Instance:
     def _reason(self) -> str:
         return "DEPLOYMENT_ROLLOUT - Instance started due to traffic shifting or min-instances."
 
-    def _spawn(self) -> None:
-        environment = self._environment()
+    def _spawn(self, address: str) -> None:
+        environment = self._environment(address)
         inherited: tuple[int, ...] = ()
         if self._world.clock.mode == "virtual":
             self._link = ClockLink(self._world.clock, self._count)
@@ -115,10 +115,12 @@ class Instance:
             if self._link is not None:
                 self._link.theirs.close()
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, address: str) -> dict[str, str]:
         disk = str(self._directory / "disk")
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment.update(HOME=disk, TMPDIR=disk, PYTHONUNBUFFERED="1", HOST="127.0.0.1")
+        # Its own door: whoever calls there is the revision's service account.
+        environment["FIRESTORE_EMULATOR_HOST"] = address
         if self.spec.source is not None:
             environment["PYTHONPATH"] = str(self.spec.source)
         environment.update(self.spec.env)

@@ -33,6 +33,7 @@ class RevisionSpec:
     concurrency: int
     request_timeout: float
     startup_timeout: float
+    account: str
 
     @property
     def labels(self) -> dict[str, str]:
