@@ -41,6 +41,7 @@ class TickService:
         storage: JobStorage | None = None,
         registry: HandlerRegistry | None = None,
         write: Callable[[str], None] = logs.write_line,
+        shadow_grace_seconds: float | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -63,6 +64,7 @@ class TickService:
             seat=seat_of(settings),
             cadence=settings.cadence,
             instance=f"{settings.revision}/{self.instance}",
+            shadow_grace_seconds=shadow_grace_seconds,
         )
         self._opened = False
         self._opening = asyncio.Lock()

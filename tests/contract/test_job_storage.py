@@ -107,6 +107,8 @@ def leased(job: Job, lease_id: str, seconds: float = 300) -> Job:
 async def test_a_job_comes_back_as_it_was_written(storage: JobStorage, now: datetime) -> None:
     written = await stored(storage, job_due(now))
     assert await storage.get(["one", "none"]) == (written, None)
+    moved = await stored(storage, replace(job_due(now, "moved"), ordinal=7))
+    assert await storage.get(["moved"]) == (moved,)
 
 
 async def test_an_existing_job_is_not_created_again(storage: JobStorage, now: datetime) -> None:

@@ -50,6 +50,7 @@ JOBS = st.builds(
     effects=st.dictionaries(st.text(max_size=3), st.integers(0, 9), max_size=2),
     counts=st.dictionaries(st.text(max_size=3), st.integers(0, 9), max_size=2),
     recent=st.lists(RUNS, max_size=3).map(tuple),
+    ordinal=st.integers(0, 9),
 )
 
 
@@ -84,6 +85,13 @@ def test_the_guides_names_are_in_the_json_form() -> None:
 
 def test_canonical_json_has_one_form() -> None:
     assert canonical({"b": 1, "a": ["ü"]}) == '{"a":["ü"],"b":1}'
+
+
+def test_a_job_written_before_there_was_an_ordinal_has_moved_on_from_nothing() -> None:
+    job = Job("one", "log", Schedule.once(EPOCH), {}, JobState.DEAD, EPOCH, None, EPOCH)
+    old = job.to_dict()
+    assert "ordinal" not in old
+    assert (Job.from_dict(old).ordinal, Job.from_dict(old).to_dict()) == (0, old)
 
 
 @pytest.mark.parametrize("change", [{"slot": None}, {"state": "odd"}, {"fence": "x"}])

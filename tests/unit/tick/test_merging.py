@@ -107,6 +107,7 @@ def test_a_merge_repeats_no_finished_slot_and_to_merge_again_changes_nothing(
     now = EPOCH + minutes * MINUTE
     merged = merge(carried, stored, now).job
     assert merged.fence == max(carried.fence, stored.fence)
+    assert merged.ordinal == max(carried.ordinal, stored.ordinal)
     ran = {run.slot for side in (carried, stored) for run in side.recent if _ended(run.outcome)}
     assert merged.finished or merged.slot not in ran
     assert merged.finished == (carried.finished or stored.finished)
