@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from emonk_ops.tick import logs, settlement
+from emonk_ops.tick import billing, logs, settlement
 from emonk_ops.tick.clock import Clock, SystemClock
 from emonk_ops.tick.driver import Driver, Path, Seat
 from emonk_ops.tick.engine import TRIES, Engine, Limits
@@ -78,9 +78,10 @@ class CronScheduler(LegacyLoop):
         Storage errors are in the report (`poll_failed`), never raised.
         """
         tick_id = secrets.token_hex(6)
+        bill = billing.open_bill()
         refusal = await self._refusal(path)
         if refusal is not None:
-            report = replace(refusal, tick_id=tick_id, path=path.value)
+            report = replace(refusal, tick_id=tick_id, path=path.value, **bill.fields)
             # A loop that has to be quiet says so once, when the driver changes.
             if report.poll_failed:
                 self.engine.lines.error(logs.TICK_FAILED, **report.to_dict())
@@ -93,7 +94,7 @@ class CronScheduler(LegacyLoop):
         self._runs[task] = run
         task.add_done_callback(lambda done: self._runs.pop(done, None))
         await self.engine.clock.wait({task})
-        report = replace(task.result(), cold_start=self._cold)
+        report = replace(task.result(), cold_start=self._cold, **bill.fields)
         self._cold = False
         message = logs.TICK_FAILED if report.poll_failed else logs.TICK_COMPLETED
         say = self.engine.lines.error if report.poll_failed else self.engine.lines.info

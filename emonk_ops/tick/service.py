@@ -148,7 +148,11 @@ class TickService:
         self.scheduler.cancel_running()
         await self.scheduler.ended(RECORDING_SECONDS)
         await self.storage.close()
-        self.log.notice(logs.SHUT_DOWN, running=self.scheduler.running_handlers)
+        self.log.notice(
+            logs.SHUT_DOWN,
+            running=self.scheduler.running_handlers,
+            last_sequence=self.scheduler.engine.lines.last,
+        )
 
 
 def storage_of(settings: TickSettings, clock: Clock, log: Log) -> JobStorage:

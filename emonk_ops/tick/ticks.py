@@ -32,6 +32,8 @@ class TickReport:
 
     `overhead_ms` is the time in which no handler ran. `storage_errors` maps a code to
     `{"count": n, "transient": bool}`, `storage_latency_ms` has count, p50 and max of the calls.
+    `storage_reads` and `storage_writes` count jobs; `billed_reads` and `billed_writes` are all that
+    Firestore bills for, the driver's record too, and zero on other stores.
     `deferred` and `taken_over` count jobs whose slot was the other path's; see `shadow`.
     """
 
@@ -57,6 +59,8 @@ class TickReport:
     storage_ops: int = 0
     storage_reads: int = 0
     storage_writes: int = 0
+    billed_reads: int = 0
+    billed_writes: int = 0
     storage_errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     storage_latency_ms: Mapping[str, float] = field(default_factory=dict)
     errors_by_type: Mapping[str, int] = field(default_factory=dict)

@@ -119,8 +119,9 @@ class World:
     def ticking(self) -> Iterator[None]:
         """Ticks to both instances, side by side and now and then twice at once."""
         stopped = threading.Event()
+        answered: list[str] = []
         threads = [
-            threading.Thread(target=_tick, args=(one.url, stopped, pause))
+            threading.Thread(target=_tick, args=(one.url, stopped, pause, answered))
             for one in self.instances
             for pause in (0.2, 0.7)
         ]
@@ -132,12 +133,20 @@ class World:
             stopped.set()
             for thread in threads:
                 thread.join()
+        # What an instance said of a tick is read a moment after the tick was answered.
+        self.until(lambda: set(answered) <= self._logged_ticks())
+
+    def _logged_ticks(self) -> set[str]:
+        entries = [entry for one in self.instances for entry in list(one.entries)]
+        return {one["tick_id"] for one in entries if one["message"] == "Scheduler tick completed"}
 
 
-def _tick(url: str, stopped: threading.Event, pause: float) -> None:
+def _tick(url: str, stopped: threading.Event, pause: float, answered: list[str]) -> None:
     with httpx.Client(base_url=url, timeout=30) as http:
         while not stopped.wait(pause):
-            assert http.post("/cron/tick").status_code == 200
+            answer = http.post("/cron/tick")
+            assert answer.status_code == 200
+            answered.append(answer.json()["tick_id"])
 
 
 @pytest.fixture(params=["json", "firestore"])

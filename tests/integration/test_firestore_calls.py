@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from emonk_ops.tick.billing import open_bill
 from emonk_ops.tick.clock import SystemClock
 from emonk_ops.tick.emulator import Emulator
 from emonk_ops.tick.engine import Limits
@@ -119,3 +122,44 @@ async def test_reads_and_writes_do_not_change_with_what_is_stored(
     assert (small.storage_reads, small.storage_writes) == (DUE, 2 * DUE)
     assert (large.storage_reads, large.storage_writes) == (DUE, 2 * DUE)
     assert small_calls == large_calls
+
+
+async def test_the_bill_of_a_tick_has_everything_that_firestore_charges_for(
+    storage: FirestoreStorage,
+) -> None:
+    await store_jobs(storage, DUE, -1)
+    busy, _ = await tick(storage)
+    assert busy.billed_writes == busy.storage_writes == 2 * DUE
+    # Beside the jobs, the record of the driver was read if it was a second old.
+    assert DUE <= busy.billed_reads <= DUE + 2
+    storage.calls.counts.clear()
+    bill = open_bill()
+    await storage.driver()
+    await storage.read_due(10)
+    await storage.get(["none", "neither"])
+    assert (bill.reads, bill.writes) == (4, 0)
+
+
+async def test_a_transaction_bills_its_read_too(firestore_emulator: Emulator) -> None:
+    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_emulator.address)
+    storage = FirestoreStorage(place, SystemClock(), claim_mode="transaction")
+    await storage.open()
+    try:
+        await store_jobs(storage, 3, -1)
+        (stored, *_) = (await storage.read_due(1)).jobs
+        bill = open_bill()
+        await storage.write([Write(replace(stored.job, attempt=1), stored.version)])
+        assert (bill.reads, bill.writes) == (1, 1)
+    finally:
+        await storage.close()
+
+
+async def test_bills_of_ticks_side_by_side_are_kept_apart(storage: FirestoreStorage) -> None:
+    async def asks(times: int) -> int:
+        bill = open_bill()
+        for _ in range(times):
+            await storage.driver()
+        return bill.reads
+
+    tasks = [asyncio.create_task(asks(times)) for times in (1, 5, 3)]
+    assert [await task for task in tasks] == [1, 5, 3]

@@ -24,6 +24,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import
 )
 from google.cloud.firestore_v1.types import firestore
 
+from emonk_ops.tick.billing import charge
 from emonk_ops.tick.clock import real_seconds
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.storage.firestore_documents import time_of
@@ -132,6 +133,7 @@ class FirestoreCalls:
         """The documents of these full names that exist, and the store's clock."""
         request = BatchGet(database=self.place.name, documents=names)
         answers = await self._read("BatchGetDocuments", request)
+        charge(reads=len(names))
         found = [answer.found for answer in answers if answer.HasField("found")]
         return {document.name: document for document in found}, _read_time(answers)
 
@@ -141,6 +143,7 @@ class FirestoreCalls:
         request.mask.field_paths.append("__name__")
         request.new_transaction.read_write.retry_transaction = retried
         answers = await self._streamed("BatchGetDocuments", request, self.timeouts.write)
+        charge(reads=1)
         transaction, document = b"", None
         for answer in answers:
             transaction = transaction or answer.transaction
@@ -151,7 +154,9 @@ class FirestoreCalls:
         """The documents a StructuredQuery finds, and the store's clock when it was asked."""
         request = RunQuery(parent=self.place.documents, structured_query=query)
         answers = await self._read("RunQuery", request)
-        return [one.document for one in answers if one.HasField("document")], _read_time(answers)
+        documents = [one.document for one in answers if one.HasField("document")]
+        charge(reads=max(1, len(documents)))
+        return documents, _read_time(answers)
 
     async def count(self, query: Any) -> int:
         """How many documents a StructuredQuery would find."""
@@ -167,11 +172,13 @@ class FirestoreCalls:
     async def batch_write(self, writes: Iterable[Any]) -> Any:
         """A BatchWriteResponse: each write won or lost by itself."""
         request = BatchWrite(database=self.place.name, writes=writes)
+        charge(writes=len(request.writes))
         return await self._once("BatchWrite", request)
 
     async def commit(self, writes: Iterable[Any], transaction: bytes) -> Any:
         """A CommitResponse: all writes or none, while the transaction holds its locks."""
         request = Commit(database=self.place.name, writes=writes, transaction=transaction)
+        charge(writes=len(request.writes))
         return await self._once("Commit", request)
 
     async def rollback(self, transaction: bytes) -> None:
