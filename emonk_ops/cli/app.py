@@ -28,6 +28,10 @@ ENTRIES = {
         "history",
     ),
     "logs": Entry("The service's log, through the Logging API.", "logs", "logs_app"),
+    "cost": Entry(
+        "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
+        "cost",
+    ),
     "scheduler": Entry("The environment's Cloud Scheduler job.", "scheduler", "scheduler_app"),
     "lock": Entry("The environment's lock: one rollout at a time.", "lock", "lock_app"),
     "init": Entry(

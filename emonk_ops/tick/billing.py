@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Bill:
     writes: int = 0
 
     @property
-    def fields(self) -> dict[str, int]:
+    def fields(self) -> dict[str, Any]:
         """As a tick's report names them."""
         return {"billed_reads": self.reads, "billed_writes": self.writes}
 

@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cli": (
         "clock",
         "errors",
+        "operations",
         "ports",
         "rehearsal",
         "rollout",

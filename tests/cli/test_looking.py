@@ -144,3 +144,15 @@ def test_a_paused_job_is_not_resumed_on_a_hold(place: Place) -> None:
     answer = place.type("scheduler", "resume", "--env", "qa")
     assert answer.code == ExitCode.REFUSED
     assert "emonk-ops resume --env qa" in answer.err
+
+
+def test_the_cost_of_a_month_is_told_with_what_it_was_measured_from(place: Place) -> None:
+    answer = place.type("cost", "--env", "qa")
+    assert answer.code == 0
+    assert "2 ticks; a slot reads 1.0 and writes 0.0 documents" in answer.out
+    assert "288 slots, 288 reads (0.6% of the free quota)" in answer.out
+    assert "$0.00 a month, by the list prices noted on" in answer.out
+    more = place.type("cost", "--env", "qa", "--no-free", "--location", "multi-region", "--json")
+    data = more.envelope["data"]
+    assert (data["ticks"], data["scheduler_usd"], data["location"]) == (2, 0.1, "multi-region")
+    assert data["firestore_usd"] == 0.0053

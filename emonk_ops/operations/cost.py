@@ -1,0 +1,146 @@
+"""What the ticks cost in a month: from what they read and wrote, and how often they come.
+
+`project` is arithmetic; `measure` reads the tick lines of the log. Cloud Run, storage and network
+are not in it, nor what others do in the same database, which shares the free quota.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from emonk_ops.errors import NotFound
+from emonk_ops.operations.cadence import slots_between
+from emonk_ops.operations.prices import (
+    DAYS_A_MONTH,
+    FIRESTORE,
+    FREE_A_DAY,
+    FREE_SCHEDULER_JOBS,
+    SCHEDULER_JOB_A_MONTH,
+    UNIT,
+)
+from emonk_ops.operations.tick_window import COMPLETED, of_service
+from emonk_ops.ports import LogEntry
+from emonk_ops.toolbox import Toolbox
+
+COUNTED_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Documents that one slot of the cadence reads and writes, on average over `ticks` ticks.
+
+    In shadow mode a slot has a tick on each path. `billed` says whether Firestore's bill was
+    counted; otherwise the ticks ran on another store, and it is what Firestore would count.
+    """
+
+    reads: float
+    writes: float
+    ticks: int
+    billed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A month, the twelfth of a year, in US dollars beyond what is free."""
+
+    slots_a_day: float
+    reads_a_day: float
+    writes_a_day: float
+    firestore_usd: float
+    deletes_usd_at_most: float
+    scheduler_usd: float
+
+    @property
+    def total_usd(self) -> float:
+        """All of it, finished one-off jobs deleted after 30 days included."""
+        return self.firestore_usd + self.deletes_usd_at_most + self.scheduler_usd
+
+    @property
+    def free_reads_used(self) -> float:
+        """Share of a day's free reads; above 1 they cost."""
+        return self.reads_a_day / FREE_A_DAY.reads
+
+    @property
+    def free_writes_used(self) -> float:
+        """Share of a day's free writes; above 1 they cost."""
+        return self.writes_a_day / FREE_A_DAY.writes
+
+
+def project(
+    measured: Measured,
+    slots_a_day: float,
+    *,
+    location: str = "regional",
+    free: bool = True,
+    scheduler_jobs: int = 1,
+) -> Projection:
+    """The month that follows from `measured`. Raises KeyError for an unknown location.
+
+    `free=False` is for a database other than the project's free one, and for an account whose
+    three free Cloud Scheduler jobs are others. Each finished one-off job is a TTL delete, which is
+    never free; at most every second write finishes one.
+    """
+    price = FIRESTORE[location]
+    reads, writes = measured.reads * slots_a_day, measured.writes * slots_a_day
+    paid_reads = max(0.0, reads - (FREE_A_DAY.reads if free else 0))
+    paid_writes = max(0.0, writes - (FREE_A_DAY.writes if free else 0))
+    paid_jobs = max(0, scheduler_jobs - (FREE_SCHEDULER_JOBS if free else 0))
+    a_day = (paid_reads * price.reads + paid_writes * price.writes) / UNIT
+    return Projection(
+        slots_a_day=slots_a_day,
+        reads_a_day=reads,
+        writes_a_day=writes,
+        firestore_usd=a_day * DAYS_A_MONTH,
+        deletes_usd_at_most=writes / 2 * price.deletes / UNIT * DAYS_A_MONTH,
+        scheduler_usd=paid_jobs * SCHEDULER_JOB_A_MONTH,
+    )
+
+
+def slots_a_day(cadence: str, time_zone: str, now: datetime) -> float:
+    """How often the cadence comes round, on average over the next week."""
+    slots = slots_between(cadence, time_zone, now, now + timedelta(days=COUNTED_DAYS))
+    return len(slots) / COUNTED_DAYS
+
+
+def measure(tools: Toolbox, *, hours: float) -> Measured:
+    """What the ticks of the last `hours` read and wrote. Raises NotFound where there were none."""
+    since = tools.clock.now() - timedelta(hours=hours)
+    query = f'{of_service(tools.env)} AND jsonPayload.message="{COMPLETED}"'
+    found = averaged(tools.logs.entries(query, since=since))
+    if found is None:
+        raise NotFound(
+            f"no tick of {tools.env.service.name} in the log since {since:%Y-%m-%d %H:%M:%S}Z",
+            hint=f"emonk-ops logs ticks --env {tools.env.name}",
+        )
+    return found
+
+
+def averaged(entries: Iterable[LogEntry]) -> Measured | None:
+    """The average of the tick lines, each path by itself; None for no line. One pass."""
+    sums: dict[str, list[float]] = {}
+    billed = False
+    for entry in entries:
+        tick = entry.payload
+        path = sums.setdefault(str(tick.get("path", "")), [0, 0, 0])
+        of_bill = _number(tick, "billed_reads") > 0
+        billed = billed or of_bill
+        # Elsewhere than on Firestore the driver's record, one read a tick, is not counted.
+        path[0] += _number(tick, "billed_reads" if of_bill else "storage_reads") + (not of_bill)
+        path[1] += _number(tick, "billed_writes" if of_bill else "storage_writes")
+        path[2] += 1
+    if not sums:
+        return None
+    return Measured(
+        reads=sum(reads / ticks for reads, _, ticks in sums.values()),
+        writes=sum(writes / ticks for _, writes, ticks in sums.values()),
+        ticks=int(sum(ticks for *_, ticks in sums.values())),
+        billed=billed,
+    )
+
+
+def _number(tick: Any, name: str) -> float:
+    value = tick.get(name, 0)
+    return float(value) if isinstance(value, int | float) else 0.0
