@@ -11,8 +11,12 @@ from google.cloud.logging_v2 import types
 
 from emonk_ops.sandbox.logging.errors import Refusal
 from emonk_ops.sandbox.logging.handlers import LoggingMethods, methods_named
+from emonk_ops.sandbox.logging.metrics import METHODS as METRICS_METHODS
+from emonk_ops.sandbox.logging.metrics import SERVICE as METRICS_SERVICE
+from emonk_ops.sandbox.logging.metrics import LogMetrics
 from emonk_ops.sandbox.logging.store import LogStore
 from emonk_ops.sandbox.logging.tail import TailSessions
+from emonk_ops.sandbox.unary import unary_handler
 from emonk_ops.sandbox.world import World
 
 SERVICE = "google.logging.v2.LoggingServiceV2"
@@ -21,12 +25,16 @@ SERVICE = "google.logging.v2.LoggingServiceV2"
 class LoggingApi:
     """Cloud Logging of one world."""
 
-    def __init__(self, logs: LogStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, logs: LogStore, metrics: LogMetrics, now: Callable[[], datetime]) -> None:
         self._logs = logs
+        self._metrics = metrics
         self._now = now
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
-        return _handlers(self._logs, self._now)
+        return [
+            *_handlers(self._logs, self._now),
+            unary_handler(METRICS_SERVICE, self._metrics, METRICS_METHODS),
+        ]
 
     async def start(self) -> None:
         """Nothing runs beside: entries are stored as they are written."""
@@ -42,7 +50,7 @@ def register(world: World) -> LoggingApi:
     """The API over the world's log store, which must be the one of this folder."""
     if not isinstance(world.logs, LogStore):
         raise TypeError(f"Cloud Logging needs sandbox.logging.store.LogStore, not {world.logs!r}")
-    return LoggingApi(world.logs, world.clock.now)
+    return LoggingApi(world.logs, LogMetrics(world.store, world.clock.now), world.clock.now)
 
 
 def _handlers(
