@@ -78,6 +78,18 @@ def iam_delay(
     _out.line(f"a change of a policy decides after {found['seconds']:g} s")
 
 
+@fault_app.command("cold-start", context_settings=HELP_NAMES)
+def cold_start(
+    duration: Annotated[str, typer.Argument(help="For example 0s, 1500ms, 8s.")],
+    directory: Directory = DEFAULT,
+) -> None:
+    """How much longer every start of an instance takes, as the platform's own work does."""
+    from emonk_ops.cli.durations import seconds_of
+
+    found = call(directory, "POST", "/sandbox/cold-start", {"seconds": seconds_of(duration)})
+    _out.line(f"an instance starts {found['seconds']:g} s later")
+
+
 @fault_app.command("duplicate-delivery", context_settings=HELP_NAMES)
 def duplicate_delivery(
     job: Annotated[str, typer.Argument(help="projects/P/locations/L/jobs/J")],
