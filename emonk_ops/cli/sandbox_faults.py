@@ -90,6 +90,17 @@ def cold_start(
     _out.line(f"an instance starts {found['seconds']:g} s later")
 
 
+@fault_app.command("log-reads", context_settings=HELP_NAMES)
+def log_reads(
+    a_minute: Annotated[int, typer.Argument(min=0, help="0: no limit. The platform: 60.")],
+    directory: Directory = DEFAULT,
+) -> None:
+    """How many reads of the log a project has in a minute."""
+    content = {"reads_per_minute": a_minute}
+    found = call(directory, "POST", "/sandbox/logging/quota", content)["reads_per_minute"]
+    _out.line(f"reads of the log a minute: {found or 'no limit'}")
+
+
 @fault_app.command("duplicate-delivery", context_settings=HELP_NAMES)
 def duplicate_delivery(
     job: Annotated[str, typer.Argument(help="projects/P/locations/L/jobs/J")],
