@@ -221,13 +221,14 @@ class TickRun:
         if found.reason == "dead":
             self._tally.add("dead")
             self._engine.log.error(logs.JOB_DEAD, job_id=job.id, reason=job.recent[-1].reason)
-        self._skipped(found, job)
+        elif found.skipped:
+            self._skipped(job, found.skipped)
         self._completions.note_due(job)
 
-    def _skipped(self, found: Runnable | Settled, job: Job) -> None:
-        if found.skipped:
-            self._tally.add("skipped", found.skipped)
-            self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=found.skipped)
+    def _skipped(self, job: Job, count: int) -> None:
+        reason = job.recent[-1].reason
+        self._tally.add("skipped", count)
+        self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=count, reason=reason)
 
     def _claimed(self, found: Runnable, stored: Stored) -> None:
         job = stored.job
@@ -240,7 +241,8 @@ class TickRun:
         if found.coalesced:
             self._tally.add("coalesced", found.coalesced)
             self._engine.log.notice(logs.JOB_COALESCED, job_id=job.id, count=found.coalesced)
-        self._skipped(found, job)
+        if found.skipped:
+            self._skipped(job, found.skipped)
         timeout = handler_timeout(job, self._engine.limits)
         left = (job.lease.until - self._meter.now()).total_seconds()
         if self._stopped:

@@ -19,7 +19,7 @@ Settle = Callable[[Job], Job]
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
-    """`job` may be claimed; `coalesced` or `skipped` slots before its slot end with the claim."""
+    """`job` may be claimed; `coalesced` slots were folded into it, `skipped` ones given up."""
 
     job: Job
     rescued: bool = False
