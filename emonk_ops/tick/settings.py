@@ -41,7 +41,8 @@ FIELDS: tuple[Variable, ...] = (
     Variable("SCHEDULER_CLAIM_MODE", "claim_mode", "text", "batch", "How Firestore storage writes: "
              "batch, or transaction for one transaction a job."),
     Variable("SCHEDULER_CADENCE", "cadence", "cadence", "* * * * *",
-             "Five-field cron line (UTC) of the legacy loop."),
+             "Five-field cron line (UTC) of the legacy loop. In shadow mode its longest pause and "
+             "30 s are what one path leaves to the other: let Cloud Scheduler's be the same."),
     Variable("SCHEDULER_LEGACY_LOOP", "legacy_loop", "flag", "false",
              "Start the in-process cron loop."),
     Variable("SCHEDULER_SHADOW_MODE", "shadow", "flag", "false",
