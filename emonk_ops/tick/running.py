@@ -109,6 +109,8 @@ class Running:
         self._tally.handler_ended(self._engine.clock.monotonic())
         self._tally.add("jobs_failed")
         self._tally.errors["HandlerStuck"] += 1
+        heard = self._meter.now()
+        self._turn.ended(held.job, held.lease_id, "stuck", "HandlerStuck", heard)
         self._engine.log.error(logs.JOB_FAILED, job_id=held.job.id, error_type="HandlerStuck")
 
     def _ending(self, held: Held, task: asyncio.Task[Any]) -> Ending:

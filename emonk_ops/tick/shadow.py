@@ -7,7 +7,7 @@ that runs belong to that run: the ordinal grows by one, so the paths take turns 
 
 Each step is one log line, `Scheduler decision`. `decision` is claim, takeover, lost (the claim),
 defer (once a slot, an instance and a path), execute, end, stale (an end whose lease was lost), skip
-or dead (a slot that ended without a run).
+or dead (a slot that ended without a run). `idempotency_key` is what handlers are to key effects by.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Turn:
                 job,
                 now,
                 outcome=outcome,
-                error_type=reason.partition(":")[0] if outcome == "failed" else "",
+                error_type=reason.partition(":")[0] if outcome in ("failed", "stuck") else "",
                 duration_ms=round(took * 1000, 3),
             )
 

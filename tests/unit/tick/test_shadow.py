@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections import Counter
@@ -63,6 +64,8 @@ class Both:
         self.failing: set[str] = set()
         registry = HandlerRegistry()
         registry.handler("note")(self._note)
+        registry.handler("stubborn")(self._stubborn)
+        self.over = asyncio.Event()
         self.scheduler = CronScheduler(
             self.storage,
             clock=self.clock,
@@ -77,6 +80,13 @@ class Both:
     async def _note(self, context: HandlerContext) -> None:
         if context.job_id in self.failing:
             raise ValueError("told to fail")
+
+    async def _stubborn(self, _context: HandlerContext) -> None:
+        while not self.over.is_set():
+            try:
+                await self.clock.sleep_until(self.clock.now() + timedelta(days=1))
+            except asyncio.CancelledError:
+                continue
 
     async def start(self) -> Both:
         await self.scheduler.engine.driver.begin()
@@ -95,13 +105,17 @@ class Both:
     async def tick(self, path: Path = Path.CRON) -> TickReport:
         return await self.scheduler.run_tick(path)
 
-    async def job(self, job_id: str, every: float | None = 60, **options: Any) -> Job:
+    async def job(
+        self, job_id: str, every: float | None = 60, job_type: str = "note", **options: Any
+    ) -> Job:
         when: dict[str, Any] = {"schedule": Schedule(every=every)}
         if every is None:
             when = {"schedule_at": self.clock.now()}
-        return await self.scheduler.schedule_job(job_type="note", job_id=job_id, **when, **options)
+        return await self.scheduler.schedule_job(
+            job_type=job_type, job_id=job_id, **when, **options
+        )
 
-    async def owned_by(self, path: Path, count: int) -> list[str]:
+    async def owned_by(self, path: Path, count: int, job_type: str = "note") -> list[str]:
         """Ids of one-off jobs, due now, whose slot `path` owns."""
         found: list[str] = []
         number = 0
@@ -109,7 +123,7 @@ class Both:
             number += 1
             job = one_off(f"{path.value}-{number}")
             if owner_of(job) is path:
-                found.append((await self.job(job.id, None)).id)
+                found.append((await self.job(job.id, None, job_type)).id)
         return found
 
     def said(self, message: str) -> list[dict[str, Any]]:
@@ -369,6 +383,21 @@ async def test_a_decision_says_all_that_a_judge_needs() -> None:
         assert line["lateness_seconds"] == 1.0
         assert line["tick_id"] == claim["tick_id"]
     assert (end["outcome"], end["duration_ms"]) == ("succeeded", 0.0)
+
+
+async def test_a_handler_that_heeds_nothing_ends_as_stuck() -> None:
+    both = await Both().start()
+    await both.owned_by(Path.CRON, 1, "stubborn")
+    tick = both.clock.start(both.tick())
+    await both.clock.advance(60)
+    await tick
+    (end,) = both.decisions("end")
+    assert (end["outcome"], end["error_type"], end["duration_ms"]) == (
+        "stuck",
+        "HandlerStuck",
+        55_000.0,
+    )
+    both.over.set()
 
 
 async def test_where_one_path_drives_nothing_is_deferred_and_nothing_said() -> None:
