@@ -15,9 +15,9 @@ from typing import Any
 from emonk_ops.tick import logs
 from emonk_ops.tick.engine import TRIES, Engine, Held
 from emonk_ops.tick.errors import StorageError
-from emonk_ops.tick.jobs import Job
+from emonk_ops.tick.jobs import Job, Run
 from emonk_ops.tick.meter import StorageMeter
-from emonk_ops.tick.storage import Outcome, Stored, Verdict, Write
+from emonk_ops.tick.storage import Verdict, Write
 from emonk_ops.tick.tally import Tally
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -25,13 +25,17 @@ FIRST_PAUSE_SECONDS = 0.2
 
 @dataclass
 class Ending:
-    """How a held job ended, and what that makes of it; tried again while the answer is unclear."""
+    """How a held job ended, and what that makes of it; tried again while the answer is unclear.
+
+    `unclear` stays set once a write of it got no answer: a later one may be refused because of it.
+    """
 
     held: Held
     kind: str
     settle: Callable[[Job, datetime], Job]
     reason: str = ""
     tries: int = 0
+    unclear: bool = False
 
 
 class Completions:
@@ -68,27 +72,28 @@ class Completions:
                 for job, ending in zip(jobs, batch, strict=True)
             ]
         )
-        unclear: list[tuple[Ending, Outcome]] = []
+        doubtful: list[Ending] = []
         for ending, job, outcome in zip(batch, jobs, outcomes, strict=True):
             if outcome.verdict is Verdict.OK:
                 self._recorded(ending, job)
             else:
-                unclear.append((ending, outcome))
-        if unclear:
-            await self._read_back(unclear)
+                ending.unclear |= outcome.verdict is Verdict.UNCLEAR
+                doubtful.append(ending)
+        if doubtful:
+            await self._read_back(doubtful)
 
-    async def _read_back(self, unclear: list[tuple[Ending, Outcome]]) -> None:
+    async def _read_back(self, doubtful: list[Ending]) -> None:
         try:
-            read = await self._meter.get([ending.held.job.id for ending, _ in unclear])
+            read = await self._meter.get([ending.held.job.id for ending in doubtful])
         except StorageError as error:
-            await self._try_later([ending for ending, _ in unclear], str(error))
+            await self._try_later(doubtful, str(error))
             return
         again = []
-        for (ending, outcome), stored in zip(unclear, read, strict=True):
+        for ending, stored in zip(doubtful, read, strict=True):
             if stored is not None and ending.held.is_mine(stored):
                 ending.held.stored = stored
                 again.append(ending)
-            elif stored is not None and _was_applied(ending, outcome, stored):
+            elif stored is not None and _was_applied(ending, stored.job):
                 self._recorded(ending, stored.job)
             else:
                 self._stale(ending)
@@ -120,7 +125,7 @@ class Completions:
             self._engine.log.notice(logs.JOB_RELEASED, reason=ending.reason, **entry)
         else:
             self._tally.add("jobs_failed")
-            dead = bool(job.recent) and job.recent[-1].outcome == "dead"
+            dead = any(run.outcome == "dead" for run in _runs_of(ending, job))
             self._tally.add("dead" if dead else "retried")
             if dead:
                 self._engine.log.error(logs.JOB_DEAD, reason=ending.reason, **entry)
@@ -144,11 +149,17 @@ class Completions:
         )
 
 
-def _was_applied(ending: Ending, outcome: Outcome, stored: Stored) -> bool:
-    job, held = stored.job, ending.held.job
-    if outcome.verdict is not Verdict.UNCLEAR or job.fence != held.fence:
-        return False
-    return any(run.fence == held.fence and run.slot == held.slot for run in job.recent)
+def _was_applied(ending: Ending, job: Job) -> bool:
+    """Whether the end that nobody confirmed is on record, whoever came after it."""
+    if not ending.held.started:
+        # No handler ran, so there is no run to find, and none that could be stale.
+        return True
+    return ending.unclear and bool(_runs_of(ending, job))
+
+
+def _runs_of(ending: Ending, job: Job) -> list[Run]:
+    held = ending.held.job
+    return [run for run in job.recent if run.fence == held.fence and run.slot == held.slot]
 
 
 def _entry(job: Job) -> dict[str, Any]:

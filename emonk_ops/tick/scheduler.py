@@ -138,7 +138,8 @@ class CronScheduler(LegacyLoop):
     ) -> Job:
         """Store a job for one instant (`schedule_at`, aware) or for a `schedule`.
 
-        Raises NaiveTime showing the aware form, InvalidJob, JobConflict if the id is taken.
+        Raises NaiveTime showing the aware form, InvalidJob, JobConflict if the id is taken,
+        StorageError when the store cannot say that it holds the job.
         """
         if (schedule_at is None) == (schedule is None):
             raise InvalidJob("exactly one of schedule_at and schedule is needed.")
@@ -149,10 +150,26 @@ class CronScheduler(LegacyLoop):
         now = await self.engine.storage.clock()
         job_id = job_id or secrets.token_hex(10)
         job = _new_job(job_id, job_type, schedule, payload, options, now)
-        (outcome,) = await self.engine.storage.write([Write(job, None)])
-        if outcome.verdict is Verdict.CONFLICT:
-            raise JobConflict(f"a job '{job.id}' exists already.", hint="Choose another id.")
+        await self._create(job)
         return job
+
+    async def _create(self, job: Job) -> None:
+        for _ in range(TRIES):
+            (outcome,) = await self.engine.storage.write([Write(job, None)])
+            if outcome.verdict is Verdict.OK:
+                return
+            (found,) = await self.engine.storage.get([job.id])
+            # Ours, written by an answer that was lost; a tick may have taken it up meanwhile.
+            if found is not None and found.job.created_at == job.created_at:
+                return
+            if found is not None:
+                raise JobConflict(f"a job '{job.id}' exists already.", hint="Choose another id.")
+        raise StorageError(
+            f"job '{job.id}' could not be stored.",
+            code=outcome.code or "ABORTED",
+            transient=True,
+            hint="Try again under the same id.",
+        )
 
     async def job(self, job_id: str) -> Job:
         """The job. Raises JobNotFound."""

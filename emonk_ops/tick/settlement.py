@@ -104,7 +104,12 @@ def after_release(job: Job, now: datetime, reason: str, *, started: bool, refund
 
 
 def paused(job: Job) -> Job:
-    """Out of reach of every poll until resumed; a run in hand is left to end."""
+    """Out of reach of every poll until resumed; a run in hand is left to end.
+
+    As with `resumed` and `cancelled`, what is finished stays as it is: its slots never run again.
+    """
+    if job.finished:
+        return job
     if job.lease is not None:
         return replace(job, paused=True)
     return replace(job, paused=True, state=JobState.PAUSED, due_at=None)
@@ -112,6 +117,8 @@ def paused(job: Job) -> Job:
 
 def resumed(job: Job) -> Job:
     """Due again at its slot; the misfire policy looks after what was missed."""
+    if job.finished:
+        return job
     if job.lease is not None:
         return replace(job, paused=False)
     return replace(job, paused=False, state=JobState.SCHEDULED, due_at=job.slot)
@@ -119,6 +126,8 @@ def resumed(job: Job) -> Job:
 
 def cancelled(job: Job) -> Job:
     """Final at once; a run in hand then has nothing to complete and is counted as stale."""
+    if job.finished:
+        return job
     return replace(job, state=JobState.CANCELLED, due_at=None, lease=None, paused=False)
 
 
