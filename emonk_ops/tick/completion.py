@@ -138,7 +138,8 @@ class Completions:
 
     def _unrecorded(self, ending: Ending, reason: str) -> None:
         # The lease stays: when it expires, the slot runs again under the same key.
-        self._tally.add("jobs_failed")
+        if ending.held.started:
+            self._tally.add("jobs_failed")
         self._tally.errors["ResultNotRecorded"] += 1
         self._engine.log.error(
             logs.STORAGE_FAILED,
@@ -158,8 +159,10 @@ def _was_applied(ending: Ending, job: Job) -> bool:
 
 
 def _runs_of(ending: Ending, job: Job) -> list[Run]:
+    # The reason tells our own record from a sibling's, who found the lease expired.
     held = ending.held.job
-    return [run for run in job.recent if run.fence == held.fence and run.slot == held.slot]
+    ours = (held.slot, held.fence, ending.reason)
+    return [run for run in job.recent if (run.slot, run.fence, run.reason) == ours]
 
 
 def _entry(job: Job) -> dict[str, Any]:

@@ -154,13 +154,15 @@ class CronScheduler(LegacyLoop):
         return job
 
     async def _create(self, job: Job) -> None:
+        unclear = False
         for _ in range(TRIES):
             (outcome,) = await self.engine.storage.write([Write(job, None)])
             if outcome.verdict is Verdict.OK:
                 return
+            unclear |= outcome.verdict is Verdict.UNCLEAR
             (found,) = await self.engine.storage.get([job.id])
-            # Ours, written by an answer that was lost; a tick may have taken it up meanwhile.
-            if found is not None and found.job.created_at == job.created_at:
+            # After an answer that was lost it may be ours, and a tick may have it in hand already.
+            if unclear and found is not None and found.job.created_at == job.created_at:
                 return
             if found is not None:
                 raise JobConflict(f"a job '{job.id}' exists already.", hint="Choose another id.")
@@ -202,16 +204,19 @@ class CronScheduler(LegacyLoop):
 
         A job whose schedule was changed in its declaration begins anew at the next slot.
         """
+        for _ in range(TRIES):
+            writes = await self._missing_declarations()
+            outcomes = await self.engine.storage.write(writes) if writes else ()
+            if all(outcome.verdict is Verdict.OK for outcome in outcomes):
+                return
+        raise StorageError("declared jobs could not be stored.", code="ABORTED", transient=True)
+
+    async def _missing_declarations(self) -> list[Write]:
         declared = list(self.engine.registry.declared)
         known = await self.engine.storage.get([one.id for one in declared])
         now = await self.engine.storage.clock()
-        writes = []
-        for one, stored in zip(declared, known, strict=True):
-            write = _declaration(one, stored, now)
-            if write is not None:
-                writes.append(write)
-        if writes:
-            await self.engine.storage.write(writes)
+        found = (_declaration(*pair, now) for pair in zip(declared, known, strict=True))
+        return [write for write in found if write is not None]
 
     async def _stored(self, job_id: str) -> Stored:
         found: Sequence[Stored | None] = await self.engine.storage.get([job_id])
@@ -220,11 +225,12 @@ class CronScheduler(LegacyLoop):
         return found[0]
 
     async def _refusal(self, path: Path) -> TickReport | None:
-        driver = self.engine.driver
-        if self._stopped:
-            return self._refused("the service is shutting down")
         try:
-            if await driver.may_claim(path):
+            drives = self._stopped or await self.engine.driver.may_claim(path)
+            # A shutdown may have begun while the driver was asked for.
+            if self._stopped:
+                return self._refused("the service is shutting down")
+            if drives:
                 return None
         except StorageError as error:
             errors = {error.code: {"count": 1, "transient": error.transient}}

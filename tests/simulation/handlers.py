@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tests.simulation.instance import Instance
 
 
+DECLARED = "declared"
+CALM_SECONDS = 2.0
+
+
 class Flaky(Exception):
     """A handler that fails on purpose."""
 
@@ -27,6 +31,7 @@ def registry_of(instance: Instance, *, novel: bool) -> HandlerRegistry:
         chosen.handler(name)(getattr(acts, name))
     if novel:
         chosen.handler("novel")(acts.note)
+    chosen.declare(DECLARED, type="note", schedule={"every": 40}, max_attempts=2, backoff_seconds=1.0)
     return chosen
 
 
@@ -78,7 +83,8 @@ class Acts:
     async def busy(self, context: HandlerContext) -> Mapping[str, Any]:
         """A blocking call: nothing else of the instance runs meanwhile."""
         begun = self._begin(context)
-        seconds = self._world.rng.random() * context.payload["seconds"]
+        most = CALM_SECONDS if self._instance.calm else context.payload["seconds"]
+        seconds = self._world.rng.random() * most
         self._instance.loop.freeze(int(seconds * MICRO))
         await self._instance.loop.sleep(0)
         return begun

@@ -69,7 +69,6 @@ class History:
         self.claims: dict[Key, Claim] = {}
         self.executions: dict[Key, Execution] = {}
         self.recorded: dict[Key, str] = {}
-        self.freed: set[Key] = set()
         self.promised: set[str] = set()
         self.drivers: list[tuple[int, DriverRecord]] = []
         self.held: defaultdict[str, list[Key]] = defaultdict(list)
@@ -129,8 +128,6 @@ class History:
             holder = _holder(old)
             if live and who != holder and new.state is not JobState.CANCELLED:
                 self.wrong(f"{new.id}: {who} ended the live lease of {holder}")
-            if who == holder:
-                self.freed.add((old.id, old.fence))
 
     def _claim(self, who: str, old: Job, new: Job, now: datetime) -> None:
         assert new.lease is not None
@@ -242,7 +239,7 @@ class History:
         key = (str(fields.get("job_id")), int(fields.get("fence") or 0))
         if message == logs.STALE_COMPLETION:
             self.seen["stale"] += 1
-            if key in self.freed:
+            if key in self.recorded:
                 self.wrong(f"{key[0]}: {who} calls fence {key[1]} stale, but its end is on record")
         elif message == logs.JOB_SUCCEEDED and self.recorded.get(key) != "succeeded":
             self.wrong(f"{key[0]}: {who} calls fence {key[1]} succeeded; the store does not")

@@ -25,7 +25,7 @@ from tests.simulation.store import SimulatedServer, SimulatedStorage, Weather
 from tests.simulation.world import InstanceClock, InstanceLoop, World, close
 
 EXECUTING = logs.EXECUTING_JOB.partition("{")[0]
-GRACE_SECONDS = 6.0
+LONGEST_GRACE_SECONDS = 6.0
 RECORDING_SECONDS = 1.5
 Hear = Callable[[str, Mapping[str, Any]], None]
 
@@ -100,6 +100,7 @@ class Instance:
             instance=name,
         )
         self.stopping = False
+        self.calm = False
         self._works: list[Coroutine[Any, Any, Any]] = []
         self.on_death: Callable[[], None] = lambda: None
         self._quiet_epoch = 0
@@ -107,6 +108,12 @@ class Instance:
     @property
     def alive(self) -> bool:
         return not self.loop.dead
+
+    def calm_down(self) -> None:
+        """Go on, if it was frozen, and know every job type from here on."""
+        self.calm = True
+        self.loop.freeze(0)
+        self.registry.include(registry_of(self, novel=True))
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run `work` in this instance; what it raises is no news if it is an error of ours."""
@@ -149,7 +156,7 @@ class Instance:
         self.stopping = True
         self.scheduler.stop()
         await self.scheduler.stop_loop()
-        await self.scheduler.ended(GRACE_SECONDS)
+        await self.scheduler.ended(self.world.rng.random() * LONGEST_GRACE_SECONDS)
         self.scheduler.cancel_running()
         await self.scheduler.ended(RECORDING_SECONDS)
         self.die("asked to end")

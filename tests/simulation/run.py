@@ -11,6 +11,7 @@ from emonk_ops.tick.driver import Seat
 from emonk_ops.tick.engine import Limits
 
 from tests.simulation.defects import SOUND, Defect
+from tests.simulation.handlers import DECLARED
 from tests.simulation.history import History
 from tests.simulation.instance import Household, Instance
 from tests.simulation.scenario import Scenario
@@ -94,6 +95,6 @@ def _play(scenario: Scenario, history: History) -> None:
         return
     for stored in server.state:
         history.overdue(stored.job, server.now(), scenario.patience(stored.job))
-    for job_id in sorted(history.promised):
+    for job_id in sorted({*history.promised, DECLARED}):
         if server.state.get(job_id) is None:
             history.wrong(f"{job_id}: it was accepted and is not stored")

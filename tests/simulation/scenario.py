@@ -13,7 +13,6 @@ from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.schedules import Schedule
 
-from tests.simulation.handlers import registry_of
 from tests.simulation.instance import Household, Instance
 from tests.simulation.store import SimulatedStorage
 from tests.simulation.world import MICRO, InstanceLoop
@@ -72,8 +71,10 @@ class Scenario:
             standby_seconds=self._standby,
         )
         skew = self.rng.randint(-SKEW_SECONDS, SKEW_SECONDS) * MICRO
-        novel = self.calm or self.rng.random() < 0.7
+        novel = self.rng.random() < 0.7
         one = Instance(self.house, f"{revision}.{self._born}", seat, skew=skew, novel=novel)
+        if self.calm:
+            one.calm_down()
 
         def died() -> None:
             self.living.remove(one)
@@ -86,10 +87,10 @@ class Scenario:
     def patience(self, job: Job) -> float:
         """Seconds within which a slot has to be done with when nothing is in the way."""
         limits = self.house.limits
-        attempt = limits.handler_timeout_seconds + 5 + self.cadence
+        attempt = limits.lease_seconds + self.cadence + 5
         retries = sum(job.backoff_seconds * 1.1 * 2**n for n in range(job.max_attempts - 1))
         loop = 60 if self._drives() == "legacy" else 0
-        return limits.lease_seconds + (attempt + loop) * job.max_attempts + retries + 30 + loop
+        return (attempt + loop) * job.max_attempts + retries + 30 + loop
 
     def _drives(self) -> str:
         record = self.house.server.state.driver
@@ -131,8 +132,13 @@ class Scenario:
             self.world.later(delay, self._deliver)
 
     def _deliver(self) -> None:
-        if self.living:
-            one = self.rng.choice(self.living)
+        record = self.house.server.state.driver
+        serving = [
+            one for one in self.living if record is None or one.seat.revision == record.revision
+        ]
+        lost = not self.calm and self.rng.random() < 0.2
+        if among := self.living if lost or not serving else serving:
+            one = self.rng.choice(among)
             one.start(one.scheduler.run_tick(Path.CRON))
 
     def _chaos(self) -> None:
@@ -211,8 +217,7 @@ class Scenario:
         self.house.weather.outage_until = 0
         self.house.weather.latency = min(self.house.weather.latency, 0.02)
         for one in self.living:
-            one.loop.freeze(0)
-            one.registry.include(registry_of(one, novel=True))
+            one.calm_down()
         self._see_to_the_driver()
 
     def _see_to_the_driver(self) -> None:

@@ -230,8 +230,10 @@ class InstanceClock:
         return (self._world.now - self._base) / MICRO
 
     async def sleep_until(self, when: datetime) -> None:
-        while (left := when - self.now()) > timedelta(0):
-            await self._loop.sleep(min(left // timedelta(microseconds=1), 30 * MICRO))
+        # A moment longer, as every real timer: computing takes no time here, so one that rang
+        # a rounding error early would be set again and again without the clock ever moving.
+        while (left := when - self.now()) >= timedelta(0):
+            await self._loop.sleep(min(left // timedelta(microseconds=1) + 1, 30 * MICRO))
 
     def start(self, work: Coroutine[Any, Any, Any], *, name: str = "") -> asyncio.Task[Any]:
         return self._loop.create_task(work, name=name)
