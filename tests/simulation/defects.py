@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from emonk_ops.tick.engine import Limits
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.storage import DueAfter, DuePage, Outcome, Verdict, Write
-
 from tests.simulation.store import SimulatedServer, SimulatedStorage
 
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
-
 from tests.simulation.world import MICRO
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 DECLARED = "declared"
 CALM_SECONDS = 2.0
+SHORT_SECONDS = 2.0
 
 
 class Flaky(Exception):
@@ -31,7 +31,9 @@ def registry_of(instance: Instance, *, novel: bool) -> HandlerRegistry:
         chosen.handler(name)(getattr(acts, name))
     if novel:
         chosen.handler("novel")(acts.note)
-    chosen.declare(DECLARED, type="note", schedule={"every": 40}, max_attempts=2, backoff_seconds=1.0)
+    chosen.declare(
+        DECLARED, type="note", schedule={"every": 40}, max_attempts=2, backoff_seconds=1.0
+    )
     return chosen
 
 
@@ -52,6 +54,7 @@ class Acts:
 
     async def flaky(self, context: HandlerContext) -> Mapping[str, Any]:
         begun = self._begin(context)
+        await self._sleep(context, self._world.rng.random() * SHORT_SECONDS)
         if self._world.rng.random() < 0.5:
             raise Flaky("no luck")
         return begun
@@ -76,6 +79,7 @@ class Acts:
         self._instance.history.asked_once(context)
         granted = await context.once("effect")
         self._instance.history.answered_once(context, granted)
+        await self._sleep(context, self._world.rng.random() * SHORT_SECONDS)
         if self._world.rng.random() < 0.4:
             raise Flaky("after the effect")
         return begun

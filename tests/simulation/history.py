@@ -18,8 +18,7 @@ from emonk_ops.tick.handlers import HandlerContext
 from emonk_ops.tick.jobs import Job, JobState
 from emonk_ops.tick.schedules import Schedule
 from emonk_ops.tick.storage import DriverRecord
-
-from tests.simulation.world import MICRO, World
+from tests.simulation.world import MICRO, InstanceLoop, World
 
 ENDS = ("succeeded", "dead", "skipped", "coalesced")
 RESULTS = ("succeeded", "failed", "released")
@@ -72,6 +71,7 @@ class History:
         self.promised: set[str] = set()
         self.drivers: list[tuple[int, DriverRecord]] = []
         self.held: defaultdict[str, list[Key]] = defaultdict(list)
+        self.loops: dict[str, InstanceLoop] = {}
         self.late = False
         self._started: Counter[tuple[str, datetime]] = Counter()
         self._refunds: Counter[tuple[str, datetime]] = Counter()
@@ -88,7 +88,9 @@ class History:
         """The store's driver record is now `record`."""
         self._world.say(f"driver {record.driver} epoch {record.epoch} of {record.revision}")
         if self.drivers and record.epoch <= self.drivers[-1][1].epoch:
-            self.wrong(f"the driver's epoch went from {self.drivers[-1][1].epoch} to {record.epoch}")
+            self.wrong(
+                f"the driver's epoch went from {self.drivers[-1][1].epoch} to {record.epoch}"
+            )
         self.drivers.append((self._world.now, record))
 
     def wrote(self, who: str, old: Job | None, new: Job, now: datetime) -> None:
@@ -153,6 +155,9 @@ class History:
         since = self._world.now - int(LONGEST_WAY_SECONDS * MICRO)
         current = [record for at, record in self.drivers if at > since]
         before = [record for at, record in self.drivers if at <= since][-1:]
+        if who in self.loops and self.loops[who].frozen_until >= since:
+            # It may have asked before it stood still.
+            return
         if not any(r.revision == revision and ADMITS[r.driver] for r in (*before, *current)):
             self.wrong(f"{new.id}: claimed by {who}, whose revision does not drive")
 
@@ -182,7 +187,9 @@ class History:
             execution = self.executions.get((new.id, run.fence))
             number = None if run.result is None else run.result.get("run")
             if execution is None or (kind == "succeeded" and number != execution.number):
-                self.wrong(f"{new.id}: {kind} under fence {run.fence}, but that run was {execution}")
+                self.wrong(
+                    f"{new.id}: {kind} under fence {run.fence}, but that run was {execution}"
+                )
 
     # What the instances say and do.
 

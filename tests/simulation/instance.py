@@ -18,14 +18,13 @@ from emonk_ops.tick.handlers import HandlerRegistry
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.scheduler import CronScheduler
 from emonk_ops.tick.ticks import TickReport
-
 from tests.simulation.handlers import Flaky, registry_of
 from tests.simulation.history import History
 from tests.simulation.store import SimulatedServer, SimulatedStorage, Weather
 from tests.simulation.world import InstanceClock, InstanceLoop, World, close
 
 EXECUTING = logs.EXECUTING_JOB.partition("{")[0]
-LONGEST_GRACE_SECONDS = 6.0
+GRACES = (0.0, 0.5, 6.0)
 RECORDING_SECONDS = 1.5
 Hear = Callable[[str, Mapping[str, Any]], None]
 
@@ -83,7 +82,8 @@ class Instance:
         self.history = house.history
         self.name = name
         self.seat = seat
-        self.loop = InstanceLoop(house.world)
+        self.loop = InstanceLoop(house.world)  # type: ignore[abstract]
+        house.history.loops[name] = self.loop
         self.clock = InstanceClock(house.world, self.loop, skew)
         self.storage = house.storage(house.server, self.loop, house.weather, name)
         self.storage.clock_of_instance = self.clock
@@ -103,6 +103,7 @@ class Instance:
         self.calm = False
         self._works: list[Coroutine[Any, Any, Any]] = []
         self.on_death: Callable[[], None] = lambda: None
+        self.on_start: Callable[[], None] = lambda: None
         self._quiet_epoch = 0
 
     @property
@@ -156,7 +157,7 @@ class Instance:
         self.stopping = True
         self.scheduler.stop()
         await self.scheduler.stop_loop()
-        await self.scheduler.ended(self.world.rng.random() * LONGEST_GRACE_SECONDS)
+        await self.scheduler.ended(self.world.rng.choice(GRACES))
         self.scheduler.cancel_running()
         await self.scheduler.ended(RECORDING_SECONDS)
         self.die("asked to end")
@@ -176,6 +177,7 @@ class Instance:
             self.history.said(self.name, message, fields)
             return
         self.history.started(self.name, fields, self.server.now(), self.loop.freezes)
+        self.on_start()
         if self.stopping:
             self.history.wrong(f"{fields['job_id']}: {self.name} starts it while it is going down")
         driver = self.server.state.driver

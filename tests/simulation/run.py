@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from emonk_ops.tick.driver import Seat
 from emonk_ops.tick.engine import Limits
-
 from tests.simulation.defects import SOUND, Defect
 from tests.simulation.handlers import DECLARED
 from tests.simulation.history import History
@@ -19,6 +18,7 @@ from tests.simulation.store import Weather
 from tests.simulation.world import MICRO, Endless, World
 
 COLLECT_EVERY = 20
+LEAST_CALM_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Told:
     def digest(self) -> str:
         """The same for the same history."""
         return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
+
+
+def replay_line(seed: int) -> str:
+    """The command that shows the history of `seed`."""
+    return f"replay: python -m tests.simulation --seed {seed} --trace"
 
 
 def simulate(seed: int, defect: Defect = SOUND, *, trace: bool = False) -> Told:
@@ -87,7 +92,7 @@ def _play(scenario: Scenario, history: History) -> None:
         scenario.begin()
         world.run(int(scenario.trouble_ends * MICRO), wrong)
         jobs = [stored.job for stored in server.state]
-        longest = max((scenario.patience(job) for job in jobs), default=0.0)
+        longest = max((scenario.patience(job) for job in jobs), default=LEAST_CALM_SECONDS)
         world.run(world.now + int(longest * MICRO), wrong)
     except Endless as endless:
         history.wrong(str(endless))

@@ -1,4 +1,4 @@
-"""What one seed makes happen: jobs, ticks, trouble, people, and then a calm in which all gets done."""
+"""What one seed makes happen: jobs, ticks, trouble, people, then a calm in which all gets done."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import Any
 
 from emonk_ops.tick.carrying import export_jobs, import_jobs
 from emonk_ops.tick.driver import ADMITS, Path, Seat
-from emonk_ops.tick.engine import Limits
-from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.schedules import Schedule
-
 from tests.simulation.instance import Household, Instance
 from tests.simulation.store import SimulatedStorage
-from tests.simulation.world import MICRO, InstanceLoop
+from tests.simulation.world import MICRO
 
 SKEW_SECONDS = 600
 PERIODS = (15, 20, 30, 45)
@@ -44,10 +41,9 @@ class Scenario:
         self._seats = self.rng.choice(("cloud", "cloud", "legacy", "shadow"))
         self._chaos_pause = self.rng.uniform(6, 40)
         self._people_pause = self.rng.uniform(4, 20)
+        self._strike = self.rng.choice((0.0, 0.05, 0.2))
         self._standby = self.rng.choice((0.0, 0.0, 3.0))
-        self._carrier = SimulatedStorage(
-            house.server, operator.loop, house.weather, "import"
-        )
+        self._carrier = SimulatedStorage(house.server, operator.loop, house.weather, "import")
 
     def begin(self) -> None:
         """Set everything in motion."""
@@ -81,6 +77,7 @@ class Scenario:
             self.world.later(self.rng.uniform(0.2, 4), self.spawn)
 
         one.on_death = died
+        one.on_start = lambda: self._strike_at(one)
         self.living.append(one)
         one.start(one.boot())
 
@@ -88,7 +85,7 @@ class Scenario:
         """Seconds within which a slot has to be done with when nothing is in the way."""
         limits = self.house.limits
         attempt = limits.lease_seconds + self.cadence + 5
-        retries = sum(job.backoff_seconds * 1.1 * 2**n for n in range(job.max_attempts - 1))
+        retries: float = job.backoff_seconds * 1.1 * (2 ** (job.max_attempts - 1) - 1)
         loop = 60 if self._drives() == "legacy" else 0
         return (attempt + loop) * job.max_attempts + retries + 30 + loop
 
@@ -150,11 +147,24 @@ class Scenario:
             self.house.weather.outage_until = self.world.now + self.rng.randint(1, 12 * MICRO)
             self.house.weather.outage_code = self.rng.choice(("UNAVAILABLE", "PERMISSION_DENIED"))
             self.world.say("the store refuses everything for a while")
+            self.house.history.seen[kind] += 1
         elif self.living:
             self._harm(kind, self.rng.choice(self.living))
-        self.house.history.seen[kind] += 1
+
+    def _strike_at(self, one: Instance) -> None:
+        """While a handler runs is when trouble hurts most."""
+        if self.calm or self.rng.random() >= self._strike:
+            return
+        kind = self.rng.choice(("crash", "freeze", "terminate", "terminate"))
+
+        def strike() -> None:
+            if one.alive and not self.calm:
+                self._harm(kind, one)
+
+        self.world.later(self.rng.random() * 2, strike)
 
     def _harm(self, kind: str, one: Instance) -> None:
+        self.house.history.seen[kind] += 1
         if kind == "crash":
             one.die("crash")
         elif kind == "terminate" and not one.stopping:
@@ -223,8 +233,8 @@ class Scenario:
     def _see_to_the_driver(self) -> None:
         self.world.later(5, self._see_to_the_driver)
         record = self.house.server.state.driver
-        driven = record is not None and bool(ADMITS[record.driver])
-        if self.living and not (
-            driven and any(one.seat.revision == record.revision for one in self.living)
-        ):
+        serving = record is not None and any(
+            ADMITS[record.driver] and one.seat.revision == record.revision for one in self.living
+        )
+        if self.living and not serving:
             self._activate(self.rng.choice(self.living))

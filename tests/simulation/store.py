@@ -25,7 +25,6 @@ from emonk_ops.tick.storage import (
     Write,
 )
 from emonk_ops.tick.storage.state import StoreState
-
 from tests.simulation.world import MICRO, InstanceLoop, World
 
 CODES = ("UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED")

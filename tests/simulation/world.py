@@ -108,17 +108,18 @@ class InstanceLoop(asyncio.AbstractEventLoop):
         self.frozen = False
         self.dead = False
         self.freezes = 0
+        self.frozen_until = -1
         self.tasks: list[asyncio.Task[Any]] = []
         self._world = world
         world.loops.append(self)
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Any:
         if not self.dead:
             self.ready.append((callback, args, context or copy_context()))
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self,
         delay: float,
         callback: Callable[..., Any],
@@ -179,6 +180,7 @@ class InstanceLoop(asyncio.AbstractEventLoop):
         self.freezes += 1
         mine = self.freezes
         self.frozen = True
+        self.frozen_until = self._world.now + microseconds
 
         def thaw() -> None:
             if self.freezes == mine:
