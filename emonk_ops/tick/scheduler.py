@@ -14,6 +14,7 @@ from emonk_ops.tick import logs, settlement
 from emonk_ops.tick.clock import Clock, SystemClock
 from emonk_ops.tick.driver import Driver, Path, Seat
 from emonk_ops.tick.engine import TRIES, Engine, Limits
+from emonk_ops.tick.enqueueing import enqueue, id_of
 from emonk_ops.tick.errors import InvalidJob, JobConflict, JobNotFound, StorageError
 from emonk_ops.tick.handlers import REGISTRY, DeclaredJob, HandlerRegistry
 from emonk_ops.tick.instants import aware
@@ -24,6 +25,7 @@ from emonk_ops.tick.logs import Log
 from emonk_ops.tick.rounds import TickRun
 from emonk_ops.tick.schedules import Schedule
 from emonk_ops.tick.storage import JobStorage, Stored, Verdict, Write
+from emonk_ops.tick.texts import plain_json
 from emonk_ops.tick.ticks import TickReport
 
 
@@ -134,11 +136,14 @@ class CronScheduler(LegacyLoop):
         payload: Mapping[str, Any] | None = None,
         schedule: Schedule | None = None,
         job_id: str | None = None,
+        dedup_key: str | None = None,
         **options: Any,
     ) -> Job:
         """Store a job for one instant (`schedule_at`, aware) or for a `schedule`.
 
-        Raises NaiveTime showing the aware form, InvalidJob, JobConflict if the id is taken.
+        With a `dedup_key` the id follows from it, and a job that is there already is the answer.
+        Raises NaiveTime showing the aware form, InvalidJob, StorageError, and JobConflict if the
+        id is taken, or the key's job has another type or payload.
         """
         if (schedule_at is None) == (schedule is None):
             raise InvalidJob("exactly one of schedule_at and schedule is needed.")
@@ -146,13 +151,12 @@ class CronScheduler(LegacyLoop):
             schedule = Schedule.once(aware(schedule_at, "schedule_at"))
         if schedule is None:
             raise InvalidJob("a schedule is needed.")
+        if job_id and dedup_key is not None:
+            raise InvalidJob("job_id and dedup_key exclude each other.", hint="Leave one away.")
+        job_id = id_of(dedup_key) if dedup_key is not None else job_id or secrets.token_hex(10)
         now = await self.engine.storage.clock()
-        job_id = job_id or secrets.token_hex(10)
         job = _new_job(job_id, job_type, schedule, payload, options, now)
-        (outcome,) = await self.engine.storage.write([Write(job, None)])
-        if outcome.verdict is Verdict.CONFLICT:
-            raise JobConflict(f"a job '{job.id}' exists already.", hint="Choose another id.")
-        return job
+        return await enqueue(self.engine.storage, job, dedup_key)
 
     async def job(self, job_id: str) -> Job:
         """The job. Raises JobNotFound."""
@@ -243,7 +247,7 @@ def _new_job(
         id=job_id,
         type=job_type,
         schedule=schedule,
-        payload=dict(payload or {}),
+        payload=plain_json(payload or {}),
         state=JobState.SCHEDULED,
         slot=slot,
         due_at=slot,
