@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-from emonk_ops.tick.errors import InvalidJob, JobConflict, StorageError
+from emonk_ops.tick.errors import JobConflict, StorageError
+from emonk_ops.tick.job_options import check_key
 from emonk_ops.tick.jobs import Job, canonical
 from emonk_ops.tick.storage import JobStorage, Outcome, Stored, Verdict, Write
-from emonk_ops.tick.texts import encodable, plain_json
+from emonk_ops.tick.texts import plain_json
 
 TRIES = 5
-LONGEST_KEY = 1500
-
-
-def check_key(name: str, key: object) -> str:
-    """`key`, if it can be one. Raises InvalidJob."""
-    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or encodable(key) != key:
-        raise InvalidJob(
-            f"{name}={encodable(repr(key))[:80]} is not a key.",
-            hint=f"A text of 1 to {LONGEST_KEY} characters is.",
-        )
-    return key
 
 
 def id_of(dedup_key: str) -> str:

@@ -99,7 +99,7 @@ async def test_a_payload_is_compared_as_it_is_stored(scheduler: CronScheduler) -
     assert await put(scheduler, dedup_key="k", payload={"n": {"1": 2}, "to": ["a", "b"]}) == first
 
 
-@pytest.mark.parametrize("key", ["", "x" * 1501, "\ud800", 7])
+@pytest.mark.parametrize("key", ["", "x" * 501, "\ud800", 7])
 async def test_what_is_no_key_is_refused(scheduler: CronScheduler, key: Any) -> None:
     with pytest.raises(InvalidJob, match="dedup_key"):
         await put(scheduler, dedup_key=key)
