@@ -17,6 +17,7 @@ from emonk_ops.tick.driver import Path
 from emonk_ops.tick.engine import Engine, Held, handler_timeout
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.jobs import Job, Lease
+from emonk_ops.tick.keys import Keys
 from emonk_ops.tick.meter import StorageMeter
 from emonk_ops.tick.running import Running, release_of
 from emonk_ops.tick.settlement import Left, Runnable, Settled
@@ -37,7 +38,8 @@ class TickRun:
         self._opened = engine.clock.monotonic()
         self._meter = StorageMeter(engine.storage, engine.clock)
         self._tally = Tally(self._opened)
-        self._completions = Completions(engine, self._meter, self._tally)
+        self._keys = Keys(self._meter, engine.log, engine.limits.page)
+        self._completions = Completions(engine, self._meter, self._tally, self._keys)
         self._buffer: deque[Candidate] = deque()
         self._left: set[str] = set()
         self._after: DueAfter | None = None
@@ -71,6 +73,7 @@ class TickRun:
             for ending in self._running.harvest():
                 self._completions.add(ending)
         self._running.close()
+        self._tally.add("key_busy", self._keys.left)
         return self._tally.report(
             self._engine.clock.monotonic(),
             self._meter,
@@ -83,9 +86,11 @@ class TickRun:
         while (free := self._engine.limits.concurrency - len(self._running)) > 0:
             if not await self._may_go_on():
                 more = bool(self._buffer) or not self._drained or self._completions.due_again
-                self._tally.more_due = more
+                self._tally.more_due = more or self._keys.waiting
+                await self._keys.free([stored.job for stored, _ in self._buffer])
                 self._buffer.clear()
                 return
+            await self._line_up()
             if not self._buffer and not await self._poll():
                 return
             await self._claim(self._choose(free))
@@ -102,7 +107,7 @@ class TickRun:
 
     async def _poll(self) -> bool:
         """Refill the buffer; False when nothing is due, or the poll failed."""
-        if self._completions.due_again:
+        if self._keys.poll_again() or self._completions.due_again:
             self._completions.due_again = False
             self._drained, self._after = False, None
         while not self._drained and not self._buffer:
@@ -116,6 +121,16 @@ class TickRun:
             self._drained = len(page.jobs) < limit
             self._sort_in(page)
         return bool(self._buffer)
+
+    async def _line_up(self) -> None:
+        """Put those first that waited for a key which is free now."""
+        for stored in self._keys.next_in_line():
+            found = settlement.judge(stored.job, self._meter.now(), self._engine.registry.types)
+            if not isinstance(found, Runnable):
+                await self._keys.free([stored.job])
+            if not isinstance(found, Left):
+                self._buffer.appendleft((stored, found))
+                self._tally.add("jobs_due")
 
     def _failed(self, what: str, error: StorageError) -> None:
         self._tally.poll_failed = True
@@ -132,6 +147,8 @@ class TickRun:
         now = self._meter.now()
         for stored in page.jobs:
             found = settlement.judge(stored.job, now, self._engine.registry.types)
+            if isinstance(found, Runnable) and self._keys.passes_over(stored):
+                found = Left("key busy")
             if not isinstance(found, Left):
                 self._buffer.append((stored, found))
                 self._tally.add("jobs_due")
@@ -157,8 +174,12 @@ class TickRun:
     async def _claim(self, chosen: list[Candidate]) -> None:
         until = self._meter.now() + timedelta(seconds=self._engine.limits.lease_seconds)
         writes = [self._write_of(stored, found, until) for stored, found in chosen]
-        outcomes = await self._meter.write(writes)
+        if refused := await self._keys.lock([write.job for write in writes]):
+            chosen = [one for one in chosen if one[0].job.id not in refused]
+            writes = [write for write in writes if write.job.id not in refused]
+        outcomes = await self._meter.write(writes) if writes else ()
         taken = await self._taken(writes, outcomes)
+        await self._keys.settle(writes, outcomes, taken)
         codes = {outcome.code for outcome in outcomes if outcome.verdict is Verdict.UNCLEAR}
         if codes and not any(taken):
             # Reads work and writes do not: further rounds would only fail again.
