@@ -46,7 +46,7 @@ class TickRun:
         self._drained = False
         self._stopped = False
         self._gave_up = False
-        self._running = Running(engine, self._meter, self._tally, path)
+        self._running = Running(engine, self._meter, self._tally, self._keys, path)
 
     @property
     def running(self) -> int:
@@ -230,10 +230,14 @@ class TickRun:
             self._tally.add("dead")
             self._engine.log.error(logs.JOB_DEAD, job_id=job.id, reason=job.recent[-1].reason)
         elif found.skipped:
-            self._tally.add("skipped", found.skipped)
-            self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=found.skipped)
+            self._skipped(job, found.skipped)
         if job.due_at is not None and job.due_at <= self._meter.now():
             self._completions.due_again = True
+
+    def _skipped(self, job: Job, count: int) -> None:
+        reason = job.recent[-1].reason
+        self._tally.add("skipped", count)
+        self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=count, reason=reason)
 
     def _claimed(self, found: Runnable, stored: Stored) -> None:
         job = stored.job
@@ -246,6 +250,8 @@ class TickRun:
         if found.coalesced:
             self._tally.add("coalesced", found.coalesced)
             self._engine.log.notice(logs.JOB_COALESCED, job_id=job.id, count=found.coalesced)
+        if found.skipped:
+            self._skipped(job, found.skipped)
         timeout = handler_timeout(job, self._engine.limits)
         left = (job.lease.until - self._meter.now()).total_seconds()
         if self._stopped:

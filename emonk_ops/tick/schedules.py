@@ -100,9 +100,8 @@ class Schedule:
             return max(slot, last - timedelta(seconds=min(most - 1, passed) * self.every))
         if self.line is None:
             return slot
-        # Mostly there is one slot or two: those are found by going forwards.
-        ahead = islice(cron.slots(self.line, self.zone, slot, self.dst), most - 1, most)
-        if next(ahead) > now:
+        ahead = islice(cron.slots(self.line, self.zone, slot, self.dst), most)
+        if any(later > now for later in ahead):
             return slot
         back = cron.slots_back(self.line, self.zone, now, self.dst)
         return next(islice(back, most - 1, most))
