@@ -68,6 +68,11 @@ class CronScheduler(LegacyLoop):
         """How many handlers run in this instance now."""
         return sum(run.running for run in self._runs.values())
 
+    async def open(self) -> None:
+        """Open the storage and see who drives; TickService does both by itself. StorageError."""
+        await self.engine.storage.open()
+        await self.engine.driver.begin()
+
     async def run_tick(self, path: Path = Path.CRON) -> TickReport:
         """Run what is due and report it; executes nothing when `path` does not drive.
 
