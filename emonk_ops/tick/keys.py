@@ -16,7 +16,7 @@ from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.meter import StorageMeter
-from emonk_ops.tick.storage import Lock, Outcome, Stored, Verdict, Write
+from emonk_ops.tick.storage import Lock, Stored, Write
 
 
 class Keys:
@@ -35,6 +35,7 @@ class Keys:
         self._line: dict[str, deque[Stored]] = {}
         self._left: dict[str, str] = {}
         self._overflown: set[str] = set()
+        self._doubtful: set[str] = set()
 
     @property
     def left(self) -> int:
@@ -126,22 +127,24 @@ class Keys:
             # They end with the leases they were taken for.
             self._failed("keys could not be freed", error)
 
-    async def settle(
-        self, writes: Sequence[Write], outcomes: Sequence[Outcome], taken: Sequence[str | None]
-    ) -> None:
-        """Give the keys back of claims that were lost.
+    def doubt(self, job_ids: Iterable[str]) -> None:
+        """Nobody can say whether these are claimed."""
+        self._doubtful.update(job_ids)
 
-        Where nobody can say whether a claim was made, its key stays until the lease would end.
+    async def settle(self, writes: Sequence[Write], taken: Sequence[str | None]) -> None:
+        """Give the keys back of claims that were lost, which have no version.
+
+        Where a claim may have been made all the same, its key stays until the lease would end.
         """
         lost: list[Job] = []
-        for write, outcome, version in zip(writes, outcomes, taken, strict=True):
+        for write, version in zip(writes, taken, strict=True):
             key = write.job.concurrency_key
             if key is None or version is not None:
                 continue
-            if outcome.verdict is Verdict.CONFLICT:
-                lost.append(write.job)
-            else:
+            if write.job.id in self._doubtful:
                 self._give_up(key)
+            else:
+                lost.append(write.job)
         await self.free(lost)
 
     def _wait(self, stored: Stored, key: str) -> None:

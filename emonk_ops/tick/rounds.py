@@ -179,7 +179,7 @@ class TickRun:
             writes = [write for write in writes if write.job.id not in refused]
         outcomes = await self._meter.write(writes) if writes else ()
         taken = await self._taken(writes, outcomes)
-        await self._keys.settle(writes, outcomes, taken)
+        await self._keys.settle(writes, taken)
         codes = {outcome.code for outcome in outcomes if outcome.verdict is Verdict.UNCLEAR}
         if codes and not any(taken):
             # Reads work and writes do not: further rounds would only fail again.
@@ -216,6 +216,7 @@ class TickRun:
                 read = {stored.job.id: stored for stored in found if stored is not None}
             except StorageError as error:
                 self._failed("unclear claims could not be read back", error)
+                self._keys.doubt(unclear)
         taken: list[str | None] = []
         for write, outcome in zip(writes, outcomes, strict=True):
             if outcome.verdict is Verdict.UNCLEAR:

@@ -89,6 +89,20 @@ class Crew:
             raise ValueError("no luck")
 
 
+WATCHED: Counter[str] = Counter()
+
+
+async def _most_live_leases(storage: JobStorage) -> None:
+    """Look at the store, again and again, as one who knows nothing of the instances."""
+    WATCHED.clear()
+    while True:
+        jobs = [stored.job for stored in await storage.list_jobs(100)]
+        live = Counter(job.concurrency_key or "" for job in jobs if job.lease is not None)
+        for key, count in live.items():
+            WATCHED[key] = max(WATCHED[key], count)
+        await asyncio.sleep(0)
+
+
 async def test_jobs_of_a_key_run_one_after_the_other_in_one_tick(storage: JobStorage) -> None:
     crew = await Crew(storage).start()
     for number in range(9):
@@ -109,11 +123,16 @@ async def test_instances_that_tick_together_never_run_two_jobs_of_a_key(
     for number in range(12):
         await crew.job("ab"[number % 2])
         await crew.job(None)
+    watch = asyncio.create_task(_most_live_leases(storage))
     ticks = 0
     while len(crew.runs) < 24:
         await crew.tick_together()
         ticks += 1
         assert ticks < 24, crew.runs
+    watch.cancel()
+    await asyncio.wait([watch])
+    assert watch.cancelled()
+    assert WATCHED["a"] == WATCHED["b"] == 1
     assert len(set(crew.runs)) == 24
     assert (crew.most["a"], crew.most["b"]) == (1, 1)
 
