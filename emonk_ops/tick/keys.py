@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from emonk_ops.tick import logs
+from emonk_ops.tick.claiming import Taken
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.logs import Log
@@ -35,7 +36,6 @@ class Keys:
         self._line: dict[str, deque[Stored]] = {}
         self._left: dict[str, str] = {}
         self._overflown: set[str] = set()
-        self._doubtful: set[str] = set()
 
     @property
     def left(self) -> int:
@@ -127,21 +127,17 @@ class Keys:
             # They end with the leases they were taken for.
             self._failed("keys could not be freed", error)
 
-    def doubt(self, job_ids: Iterable[str]) -> None:
-        """Nobody can say whether these are claimed."""
-        self._doubtful.update(job_ids)
-
-    async def settle(self, writes: Sequence[Write], taken: Sequence[str | None]) -> None:
+    async def settle(self, writes: Sequence[Write], taken: Taken) -> None:
         """Give the keys back of claims that were lost, which have no version.
 
         Where a claim may have been made all the same, its key stays until the lease would end.
         """
         lost: list[Job] = []
-        for write, version in zip(writes, taken, strict=True):
+        for write, version in zip(writes, taken.versions, strict=True):
             key = write.job.concurrency_key
             if key is None or version is not None:
                 continue
-            if write.job.id in self._doubtful:
+            if write.job.id in taken.doubtful:
                 self._give_up(key)
             else:
                 lost.append(write.job)

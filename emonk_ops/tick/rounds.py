@@ -12,20 +12,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from emonk_ops.tick import logs, settlement
+from emonk_ops.tick.claiming import Candidate, claim_of, taken_of
 from emonk_ops.tick.completion import Completions
 from emonk_ops.tick.driver import Path
 from emonk_ops.tick.engine import Engine, Held, handler_timeout
 from emonk_ops.tick.errors import StorageError
-from emonk_ops.tick.jobs import Job, Lease
+from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.keys import Keys
 from emonk_ops.tick.meter import StorageMeter
 from emonk_ops.tick.running import Running, release_of
-from emonk_ops.tick.settlement import Left, Runnable, Settled
-from emonk_ops.tick.storage import DueAfter, DuePage, Outcome, Stored, Verdict, Write
+from emonk_ops.tick.settlement import Judgement, Left, Runnable, Settled
+from emonk_ops.tick.storage import DueAfter, DuePage, Stored, Verdict
 from emonk_ops.tick.tally import Tally
 from emonk_ops.tick.ticks import TickReport
-
-Candidate = tuple[Stored, Runnable | Settled]
 
 
 class TickRun:
@@ -125,7 +124,7 @@ class TickRun:
     async def _line_up(self) -> None:
         """Put those first that waited for a key which is free now."""
         for stored in self._keys.next_in_line():
-            found = settlement.judge(stored.job, self._meter.now(), self._engine.registry.types)
+            found = self._judge(stored.job, self._meter.now())
             if not isinstance(found, Runnable):
                 await self._keys.free([stored.job])
             if not isinstance(found, Left):
@@ -146,7 +145,7 @@ class TickRun:
         self._tally.add("jobs_checked", len(page.jobs))
         now = self._meter.now()
         for stored in page.jobs:
-            found = settlement.judge(stored.job, now, self._engine.registry.types)
+            found = self._judge(stored.job, now)
             if isinstance(found, Runnable) and self._keys.passes_over(stored):
                 found = Left("key busy")
             if not isinstance(found, Left):
@@ -162,6 +161,9 @@ class TickRun:
             if stored.job.due_at is not None:
                 self._after = DueAfter(stored.job.due_at, stored.job.id)
 
+    def _judge(self, job: Job, now: datetime) -> Judgement:
+        return settlement.judge(job, now, self._engine.registry.types)
+
     def _choose(self, free: int) -> list[Candidate]:
         chosen: list[Candidate] = []
         while self._buffer and free > 0:
@@ -173,58 +175,31 @@ class TickRun:
 
     async def _claim(self, chosen: list[Candidate]) -> None:
         until = self._meter.now() + timedelta(seconds=self._engine.limits.lease_seconds)
-        writes = [self._write_of(stored, found, until) for stored, found in chosen]
+        by = f"{self._engine.instance}/{self._tick_id}"
+        writes = [claim_of(candidate, by, until) for candidate in chosen]
         if refused := await self._keys.lock([write.job for write in writes]):
             chosen = [one for one in chosen if one[0].job.id not in refused]
             writes = [write for write in writes if write.job.id not in refused]
         outcomes = await self._meter.write(writes) if writes else ()
-        taken = await self._taken(writes, outcomes)
+        taken = await taken_of(writes, outcomes, self._meter)
+        if taken.error is not None:
+            self._failed("unclear claims could not be read back", taken.error)
         await self._keys.settle(writes, taken)
         codes = {outcome.code for outcome in outcomes if outcome.verdict is Verdict.UNCLEAR}
-        if codes and not any(taken):
+        if codes and not any(taken.versions):
             # Reads work and writes do not: further rounds would only fail again.
             self._gave_up = True
             self._engine.log.error(
                 logs.STORAGE_FAILED, what="nothing could be claimed", code=", ".join(codes)
             )
             return
-        for (_, found), write, version in zip(chosen, writes, taken, strict=True):
+        for (_, found), write, version in zip(chosen, writes, taken.versions, strict=True):
             if version is None:
                 self._tally.add("lost_race")
             elif isinstance(found, Settled):
                 self._settled(found, write.job)
             else:
                 self._claimed(found, Stored(write.job, version))
-
-    def _write_of(self, stored: Stored, found: Runnable | Settled, until: datetime) -> Write:
-        if isinstance(found, Settled):
-            return Write(found.job, stored.version)
-        lease = Lease(Lease.fresh_id(), f"{self._engine.instance}/{self._tick_id}", until)
-        return Write(settlement.claim(found.job, lease), stored.version)
-
-    async def _taken(self, writes: list[Write], outcomes: tuple[Outcome, ...]) -> list[str | None]:
-        """The version of each write that was made, read back where the answer was unclear."""
-        unclear = [
-            write.job.id
-            for write, outcome in zip(writes, outcomes, strict=True)
-            if outcome.verdict is Verdict.UNCLEAR
-        ]
-        read: dict[str, Stored] = {}
-        if unclear:
-            try:
-                found = await self._meter.get(unclear)
-                read = {stored.job.id: stored for stored in found if stored is not None}
-            except StorageError as error:
-                self._failed("unclear claims could not be read back", error)
-                self._keys.doubt(unclear)
-        taken: list[str | None] = []
-        for write, outcome in zip(writes, outcomes, strict=True):
-            if outcome.verdict is Verdict.UNCLEAR:
-                stored = read.get(write.job.id)
-                taken.append(stored.version if stored and _is_ours(stored, write) else None)
-            else:
-                taken.append(outcome.version if outcome.verdict is Verdict.OK else None)
-        return taken
 
     def _settled(self, found: Settled, job: Job) -> None:
         if found.reason == "dead":
@@ -265,10 +240,3 @@ class TickRun:
     def _waiting(self) -> list[asyncio.Task[Any]]:
         commit = self._completions.begin()
         return [*self._running.waiting(), *([] if commit is None else [commit])]
-
-
-def _is_ours(stored: Stored, write: Write) -> bool:
-    lease = stored.job.lease
-    if write.job.lease is None or lease is None:
-        return stored.job == write.job
-    return lease.id == write.job.lease.id
