@@ -16,6 +16,7 @@ from emonk_ops.tick import logs
 from emonk_ops.tick.engine import TRIES, Engine, Held
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.jobs import Job, Run
+from emonk_ops.tick.keys import Keys
 from emonk_ops.tick.meter import StorageMeter
 from emonk_ops.tick.storage import Verdict, Write
 from emonk_ops.tick.tally import Tally
@@ -41,10 +42,12 @@ class Ending:
 class Completions:
     """The pending results of one tick."""
 
-    def __init__(self, engine: Engine, meter: StorageMeter, tally: Tally) -> None:
+    def __init__(self, engine: Engine, meter: StorageMeter, tally: Tally, keys: Keys) -> None:
         self._engine = engine
         self._meter = meter
         self._tally = tally
+        self._keys = keys
+        self._over: list[Job] = []
         self._pending: list[Ending] = []
         self._commit: asyncio.Task[None] | None = None
         self.due_again = False
@@ -79,6 +82,7 @@ class Completions:
             else:
                 ending.unclear |= outcome.verdict is Verdict.UNCLEAR
                 doubtful.append(ending)
+        await self._free()
         if doubtful:
             await self._read_back(doubtful)
 
@@ -97,8 +101,13 @@ class Completions:
                 self._recorded(ending, stored.job)
             else:
                 self._stale(ending)
+        await self._free()
         if again:
             await self._try_later(again, "the write was refused or unclear")
+
+    async def _free(self) -> None:
+        over, self._over = self._over, []
+        await self._keys.free(over)
 
     async def _try_later(self, endings: list[Ending], reason: str) -> None:
         for ending in endings:
@@ -114,6 +123,7 @@ class Completions:
 
     def _recorded(self, ending: Ending, job: Job) -> None:
         entry = _entry(ending.held.job)
+        self._over.append(ending.held.job)
         if job.due_at is not None and job.due_at <= self._meter.now():
             self.due_again = True
         if ending.kind == "succeeded":
@@ -131,6 +141,7 @@ class Completions:
                 self._engine.log.error(logs.JOB_DEAD, reason=ending.reason, **entry)
 
     def _stale(self, ending: Ending) -> None:
+        self._over.append(ending.held.job)
         self._tally.add("stale_completion")
         self._engine.log.warning(
             logs.STALE_COMPLETION, outcome=ending.kind, **_entry(ending.held.job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -49,12 +50,18 @@ class Engine:
 
 @dataclass
 class Held:
-    """A job this tick holds the lease of. `stored` follows every write made for it."""
+    """A job this tick holds the lease of. `stored` follows every write made for it.
+
+    `renewal` is under way while it is set. Instants are monotonic seconds of the clock.
+    """
 
     stored: Stored
     lease_id: str
     task: asyncio.Task[Any] | None = None
     cancel_at: float = 0.0
+    renew_at: float = math.inf
+    renewal: asyncio.Task[Any] | None = None
+    lost: bool = False
     timed_out: bool = False
     shutting_down: bool = False
     started: bool = field(default=False)

@@ -72,6 +72,7 @@ class History:
         self.drivers: list[tuple[int, DriverRecord]] = []
         self.held: defaultdict[str, list[Key]] = defaultdict(list)
         self.loops: dict[str, InstanceLoop] = {}
+        self._mates: defaultdict[str, dict[str, Job]] = defaultdict(dict)
         self.late = False
         self._started: Counter[tuple[str, datetime]] = Counter()
         self._refunds: Counter[tuple[str, datetime]] = Counter()
@@ -98,6 +99,8 @@ class History:
         if self._world.trace is not None:
             self._world.say(f"{who} wrote {_shown(new)}")
         self._reachable(new)
+        if new.concurrency_key is not None:
+            self._mates[new.concurrency_key][new.id] = new
         if old is None:
             return
         if new.fence < old.fence:
@@ -142,13 +145,27 @@ class History:
             self.wrong(f"{new.id}: a claim by {who} under fence {new.fence}, which was used before")
         if new.attempt != before + 1:
             self.wrong(f"{new.id}: the claim by {who} counts attempt {new.attempt} after {before}")
-        if not 0 < length <= self._lease_seconds + LONGEST_POLL_SECONDS:
+        if length > self._lease_seconds + LONGEST_POLL_SECONDS:
             self.wrong(f"{new.id}: {who} took a lease that ends in {length:.3f} s")
         if old.paused:
             self.wrong(f"{new.id}: paused, and claimed by {who}")
         self._driver_admits(who, new)
+        self._alone_with_its_key(new, now)
         self.claims[new.id, new.fence] = Claim(new, who, self.late)
         self.held[new.lease.by].append((new.id, new.fence))
+
+    def _alone_with_its_key(self, new: Job, now: datetime) -> None:
+        key = new.concurrency_key
+        if key is None:
+            return
+        self.seen["claims with a key"] += 1
+        mates = self._mates[key]
+        for other in mates.values():
+            claim = self.claims.get((other.id, other.fence))
+            # Under a lease that came after its claimer had given it up, nothing runs.
+            idle = claim is None or claim.late
+            if other.id != new.id and other.holds_live_lease(now) and not idle:
+                self.wrong(f"{new.id}: claimed while {other.id} has the key '{key}'")
 
     def _driver_admits(self, who: str, new: Job) -> None:
         revision = who.partition(".")[0]

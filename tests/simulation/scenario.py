@@ -87,7 +87,11 @@ class Scenario:
         attempt = limits.lease_seconds + self.cadence + 5
         retries: float = job.backoff_seconds * 1.1 * (2 ** (job.max_attempts - 1) - 1)
         loop = 60 if self._drives() == "legacy" else 0
-        return (attempt + loop) * job.max_attempts + retries + 30 + loop
+        alone = (attempt + loop) * job.max_attempts + retries + 30 + loop
+        mates = sum(
+            one.job.concurrency_key == job.concurrency_key for one in self.house.server.state
+        )
+        return alone * mates if job.concurrency_key else alone
 
     def _drives(self) -> str:
         record = self.house.server.state.driver
@@ -103,6 +107,7 @@ class Scenario:
             "backoff_seconds": rng.choice((0.0, 1.0, 4.0)),
             "misfire": rng.choice(("run_once", "run_once", "skip", "run_all")),
             "grace_seconds": rng.choice((0.0, 5.0, 60.0)),
+            "concurrency_key": rng.choice((None, None, None, None, "one")),
             "payload": {"seconds": rng.choice((1.0, 4.0, 2 * self.house.limits.lease_seconds))},
         }
         if rng.random() < 0.5:

@@ -19,6 +19,7 @@ from emonk_ops.tick.storage import (
     DriverRecord,
     DueAfter,
     DuePage,
+    Lock,
     Outcome,
     Stored,
     Verdict,
@@ -75,6 +76,19 @@ class SimulatedServer:
         stored = self.state.put(write.job)
         self.recorder.wrote(who, None if held is None else held.job, write.job, self.now())
         return Outcome(Verdict.OK, stored.version)
+
+    def lock(self, wanted: Lock) -> Lock | None:
+        free = self.state.lockable(wanted, self.now())
+        self.world.say(f"key {wanted.key} {'taken' if free else 'refused'}, until {wanted.until}")
+        if not self.state.lockable(wanted, self.now()):
+            return None
+        self.state.put_lock(wanted)
+        return wanted
+
+    def unlock(self, locks: Sequence[Lock]) -> None:
+        for lock in filter(self.state.holds, locks):
+            self.world.say(f"key {lock.key} freed")
+            self.state.drop_lock(lock.key)
 
     def set_driver(self, record: DriverRecord, expected: int) -> bool:
         held = self.state.driver
@@ -156,6 +170,15 @@ class SimulatedStorage:
             "set-driver", lambda: self._server.set_driver(record, expected_epoch)
         )
         return done
+
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        locks: tuple[Lock | None, ...] = await self._change(
+            "lock", lambda: tuple(self._server.lock(lock) for lock in wanted)
+        )
+        return locks
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        await self._change("unlock", lambda: self._server.unlock(locks))
 
     async def remove(self, stored: Stored) -> bool:
         raise NotImplementedError("nothing simulated forgets a job")
