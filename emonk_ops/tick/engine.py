@@ -11,7 +11,7 @@ from typing import Any
 
 from emonk_ops.tick.clock import Clock
 from emonk_ops.tick.driver import Driver
-from emonk_ops.tick.errors import JobConflict, StorageError
+from emonk_ops.tick.errors import JobConflict, SettingsError, StorageError
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.logs import Log
@@ -24,7 +24,10 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, save `concurrency` (handlers at once in a tick) and `page` (jobs in a poll)."""
+    """Seconds, save `concurrency` (handlers at once in a tick) and `page` (jobs in a poll).
+
+    Raises SettingsError where a handler could outlive its lease: no handler would ever start.
+    """
 
     lease_seconds: float = 300.0
     handler_timeout_seconds: float = 50.0
@@ -32,6 +35,16 @@ class Limits:
     margin_seconds: float = 15.0
     concurrency: int = 20
     page: int = 200
+
+    def __post_init__(self) -> None:
+        if self.handler_timeout_seconds + self.margin_seconds >= self.lease_seconds:
+            raise SettingsError(
+                (
+                    f"handler_timeout_seconds={self.handler_timeout_seconds:g} and "
+                    f"margin_seconds={self.margin_seconds:g} reach "
+                    f"lease_seconds={self.lease_seconds:g}: a handler could outlive its lease",
+                )
+            )
 
 
 @dataclass(frozen=True)

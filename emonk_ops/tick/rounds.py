@@ -96,8 +96,7 @@ class TickRun:
             await self._claim(self._choose(free))
 
     async def _may_go_on(self) -> bool:
-        spent = self._engine.clock.monotonic() - self._opened
-        if self._stopped or self._gave_up or spent >= self._engine.limits.tick_budget_seconds:
+        if self._stopped or self._gave_up or self._out_of_time():
             return False
         try:
             return await self._engine.driver.may_claim(self._path)
@@ -105,12 +104,19 @@ class TickRun:
             self._failed("the driver could not be read", error)
             return False
 
+    def _out_of_time(self) -> bool:
+        spent = self._engine.clock.monotonic() - self._opened
+        return spent >= self._engine.limits.tick_budget_seconds
+
     async def _poll(self) -> bool:
-        """Refill the buffer; False when nothing is due, or the poll failed."""
+        """Refill the buffer; False when nothing is due, the poll failed, or the time is up."""
         if self._keys.poll_again() or self._completions.due_again:
             self._completions.due_again = False
             self._drained, self._after = False, None
         while not self._drained and not self._buffer:
+            if self._out_of_time():
+                self._tally.more_due = True
+                return False
             limit = self._engine.limits.page
             try:
                 page = await self._meter.read_due(limit, self._after)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from emonk_ops.tick.engine import Limits
 from emonk_ops.tick.errors import SettingsError
 from emonk_ops.tick.settings import FIELDS, TickSettings, env_example, read_settings
 from emonk_ops.tick.settings_check import warnings_of
@@ -189,6 +190,15 @@ def test_times_that_clash_are_refused_with_their_numbers(
 ) -> None:
     found = problems(**environment)
     assert all(number in found[0] for number in numbers)
+
+
+def test_limits_of_a_library_user_are_held_to_the_same_rule() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Limits(lease_seconds=60, handler_timeout_seconds=50, margin_seconds=10)
+    (problem,) = caught.value.problems
+    assert "handler_timeout_seconds=50" in problem
+    assert "lease_seconds=60" in problem
+    Limits(lease_seconds=60.1, handler_timeout_seconds=50, margin_seconds=10)
 
 
 def test_the_version_is_that_of_the_project() -> None:
