@@ -19,7 +19,7 @@ from tests.simulation.defects import PLANTED
 from tests.simulation.run import replay_line, simulate
 
 ROOT = Path(__file__).parents[2]
-SEEDS = int(os.environ.get("EMONK_SIMULATION_SEEDS", "3000"))
+SEEDS = int(os.environ.get("EMONK_SIMULATION_SEEDS", "2000"))
 CHUNK = 250
 # Seeds that may pass before a defect is found: some ten times what it takes.
 WITHIN = {
