@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ class Bench:
     async def start(self) -> None:
         await self.scheduler.engine.driver.begin()
 
-    async def due(self, job_type: str = "note", **options: int) -> Job:
+    async def due(self, job_type: str = "note", **options: Any) -> Job:
         return await self.scheduler.schedule_job(
             job_type=job_type, schedule_at=self.clock.now(), job_id="one", **options
         )
