@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emonk_ops.tick.cron import USUAL, Dst, next_slot, slots, slots_back
@@ -219,6 +219,7 @@ def test_latest_count_preceding_newest_and_following_tell_one_story(line: str) -
                 assert schedule.newest(first, slot, 3) == chain[max(0, number - 2)]
 
 
+@settings(deadline=None)
 @given(moment=MOMENTS, zone=st.sampled_from(ZONES))
 def test_a_stretch_has_the_offset_that_the_zone_has(moment: datetime, zone: str) -> None:
     offset = moment.astimezone(ZoneInfo(zone)).utcoffset()
@@ -228,6 +229,7 @@ def test_a_stretch_has_the_offset_that_the_zone_has(moment: datetime, zone: str)
     assert ahead.offset == offset
 
 
+@settings(deadline=None)
 @given(
     moment=MOMENTS,
     zone=st.sampled_from(ZONES),

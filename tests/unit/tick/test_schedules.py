@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emonk_ops.tick.cron import check_cron, count_slots, latest_slot, next_slot
@@ -72,6 +72,7 @@ def test_a_daily_job_runs_once_on_each_local_date_through_both_changes(zone: str
     assert dates == [dates[0] + timedelta(days=number) for number in range(365)]
 
 
+@settings(deadline=None)
 @given(moment=MOMENTS, line=st.sampled_from(LINES), zone=st.sampled_from(ZONES))
 def test_the_latest_slot_is_the_one_whose_next_lies_ahead(
     moment: datetime, line: str, zone: str
@@ -80,6 +81,7 @@ def test_the_latest_slot_is_the_one_whose_next_lies_ahead(
     assert latest <= moment < next_slot(line, zone, moment)
 
 
+@settings(deadline=None)
 @given(moment=MOMENTS, zone=st.sampled_from(WHOLE_HOUR_ZONES))
 def test_an_hourly_job_runs_once_in_each_real_hour(moment: datetime, zone: str) -> None:
     first = next_slot("0 * * * *", zone, moment)
