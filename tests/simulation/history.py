@@ -276,7 +276,10 @@ class History:
         """Nothing fails any more and time enough has passed: `job` must not be behind."""
         if job.lease is not None and now - job.lease.until > timedelta(seconds=patience):
             self.wrong(f"{job.id}: its lease ended {now - job.lease.until} ago")
-        elif not job.paused and not job.finished and job.slot < now - timedelta(seconds=patience):
+            return
+        # A slot can begin only when the one before has ended, however late that was.
+        since = max([job.slot, *(run.at for run in job.recent[-1:])])
+        if not job.paused and not job.finished and since < now - timedelta(seconds=patience):
             self.wrong(f"{job.id}: slot {job.slot} is {now - job.slot} behind, {job.state.value}")
 
 

@@ -22,6 +22,10 @@ CHAOS = ("crash", "freeze", "terminate", "outage", "step")
 PEOPLE = ("schedule", "pause", "resume", "cancel", "export", "import", "drive", "quiesce")
 
 
+LOOP_SECONDS = 60
+GRACE_SECONDS = LOOP_SECONDS + 30
+
+
 class Scenario:
     """Drawn from the world's chance as it goes."""
 
@@ -86,7 +90,10 @@ class Scenario:
         limits = self.house.limits
         attempt = limits.lease_seconds + self.cadence + 5
         retries: float = job.backoff_seconds * 1.1 * (2 ** (job.max_attempts - 1) - 1)
-        loop = 60 if self._drives() == "legacy" else 0
+        # The loop looks every minute; in shadow a slot may wait for its owner's whole grace too.
+        loop = {"legacy": LOOP_SECONDS, "shadow": LOOP_SECONDS + GRACE_SECONDS}.get(
+            self._drives(), 0
+        )
         alone = (attempt + loop) * job.max_attempts + retries + 30 + loop
         mates = sum(
             one.job.concurrency_key == job.concurrency_key for one in self.house.server.state
