@@ -23,12 +23,16 @@ from emonk_ops.sandbox.endpoint import (
     remove_endpoint,
     write_endpoint,
 )
-from emonk_ops.sandbox.http_server import HttpServer
+from emonk_ops.sandbox.http_server import HttpServer, Request, Response
 from emonk_ops.sandbox.oidc import Issuer
+from emonk_ops.sandbox.rest.coverage import served_packages
+from emonk_ops.sandbox.rest.unserved import UnservedMethods
+from emonk_ops.sandbox.rest.wire import RestWire
 from emonk_ops.sandbox.store import Store
 from emonk_ops.sandbox.world import Api, World
 
 API_FOLDERS = ("logging", "run", "scheduler")
+CONTROL_PREFIXES = ("/sandbox/", "/oidc/")
 _HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
 
 
@@ -63,6 +67,8 @@ class Sandbox:
         self._lock = DirectoryLock(directory)
         self._grpc: grpc.aio.Server | None = None
         self._http: HttpServer | None = None
+        self._control: Control | None = None
+        self._rest: RestWire | None = None
         self.apis: dict[str, Api] = {}
         self.world: World = cast("World", None)
         self.endpoint: Endpoint = cast("Endpoint", None)
@@ -87,7 +93,8 @@ class Sandbox:
     async def _open(self) -> None:
         self.world = self._make_world()
         control = Control(self.world, self.apis, self.populate)
-        self._http = HttpServer(control.handle, cancels_on_disconnect=True)
+        self._control = control
+        self._http = HttpServer(self._answer, cancels_on_disconnect=True)
         kept = json.loads(self.world.store.get("sandbox", "ports") or b"{}")
         http_port = await self._listen_http(kept)
         self.world.http_url = f"http://127.0.0.1:{http_port}"
@@ -145,6 +152,8 @@ class Sandbox:
         # Without so_reuseport=0 two sandboxes would share one port without an error.
         self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         handlers: list[Any] = [one for api in self.apis.values() for one in api.handlers()]
+        self._rest = RestWire(handlers, dialects=self._dialects())
+        handlers.append(UnservedMethods(served_packages(handlers)))
         self._grpc.add_generic_rpc_handlers(tuple(handlers))
         if not self._ports["grpc"] and "grpc" in kept:
             try:
@@ -155,6 +164,17 @@ class Sandbox:
             return int(self._grpc.add_insecure_port(f"127.0.0.1:{self._ports['grpc']}"))
         except RuntimeError as problem:
             raise _taken("gRPC", self._ports["grpc"]) from problem
+
+    def _dialects(self) -> list[Any]:
+        made = [getattr(api, "dialects", None) for api in self.apis.values()]
+        return [make for make in made if make is not None]
+
+    async def _answer(self, request: Request) -> Response:
+        """The control plane under its own prefix, Google's APIs everywhere else."""
+        if request.path.startswith(CONTROL_PREFIXES) or self._rest is None:
+            assert self._control is not None
+            return await self._control.handle(request)
+        return await self._rest.handle(request)
 
     async def populate(self) -> None:
         """Make the world before the migration, once a directory (and after a reset)."""
