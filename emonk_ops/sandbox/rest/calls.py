@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from emonk_ops.sandbox.rest.context import RestContext
+from emonk_ops.sandbox.rest.errors import unimplemented
 
 Metadata = tuple[tuple[str, str], ...]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -55,10 +56,10 @@ class Calls:
         return None
 
     async def unary(self, method: str, request: Any, metadata: Metadata = ()) -> Any:
-        """The raw answer to a raw request; raises RestError. LookupError when not served."""
+        """The raw answer to a raw request; raises RestError, also for a method not served."""
         handler: Any = await self.find(method, metadata)
         if handler is None or handler.unary_unary is None:
-            raise LookupError(method)
+            raise unimplemented(method)
         return raw(await handler.unary_unary(request, RestContext(metadata)))
 
 

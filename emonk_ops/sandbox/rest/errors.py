@@ -90,6 +90,11 @@ def bad_request(description: str, field: str = "") -> RestError:
     return RestError(grpc.StatusCode.INVALID_ARGUMENT, description, [detail])
 
 
+def rpc_error(code: str, message: str) -> RestError:
+    """An error by the name of its code, for dialects."""
+    return RestError(grpc.StatusCode[code], message)
+
+
 def unimplemented(method: str) -> RestError:
     """`method` is /package.Service/Method."""
     return RestError(grpc.StatusCode.UNIMPLEMENTED, unimplemented_words(method))

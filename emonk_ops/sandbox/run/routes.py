@@ -10,6 +10,8 @@ import grpc
 from google.longrunning import operations_pb2
 
 from emonk_ops.sandbox.control_requests import Action
+from emonk_ops.sandbox.knative.dialect import KnativeDialect
+from emonk_ops.sandbox.rest.calls import Calls
 from emonk_ops.sandbox.run.control import RunControl
 from emonk_ops.sandbox.run.errors import Refusal
 from emonk_ops.sandbox.run.handlers import OperationMethods, RevisionMethods
@@ -64,6 +66,10 @@ class RunApi:
                 ("DeleteOperation", running.delete, operations_pb2.DeleteOperationRequest),
             ),
         ]
+
+    def dialects(self, calls: Calls) -> KnativeDialect:
+        """Knative v1, for gcloud, over the methods above."""
+        return KnativeDialect(calls, self.state.locations)
 
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""
