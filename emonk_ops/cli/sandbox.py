@@ -143,14 +143,28 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @sandbox_app.command("env", context_settings=HELP_NAMES)
-def env(directory: Directory = DEFAULT) -> None:
-    """Shell exports for clients: eval "$(emonk-ops sandbox env)"."""
+def env(
+    directory: Directory = DEFAULT,
+    project: Annotated[str, typer.Option(help="gcloud's project.")] = "emonk-qa",
+) -> None:
+    """Shell exports for clients and gcloud: eval "$(emonk-ops sandbox env)"."""
     import shlex
+
+    from emonk_ops.sandbox.client_env import exports
 
     with _refusals():
         endpoint = _endpoint(directory)
-    _out.line(f"export EMONK_SANDBOX_GRPC={shlex.quote(endpoint.grpc)}")
-    _out.line(f"export EMONK_SANDBOX_HTTP={shlex.quote(endpoint.http)}")
+    for name, value in exports(endpoint, project).items():
+        _out.line(f"export {name}={shlex.quote(value)}")
+
+
+@sandbox_app.command("coverage", context_settings=HELP_NAMES)
+def coverage() -> None:
+    """Which methods of each Google API it serves, as a Markdown table."""
+    from emonk_ops.sandbox.served import coverage_lines
+
+    for line in coverage_lines():
+        _out.line(line)
 
 
 @sandbox_app.command("reset", context_settings=HELP_NAMES)

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import random
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -91,17 +92,16 @@ class Sandbox:
         await self.close()
 
     async def _open(self) -> None:
-        self.world = self._make_world()
+        self.world = make_world(self.directory, self._mode, self._seed, self._start)
         control = Control(self.world, self.apis, self.populate)
         self._control = control
         self._http = HttpServer(self._answer, cancels_on_disconnect=True)
         kept = json.loads(self.world.store.get("sandbox", "ports") or b"{}")
         http_port = await self._listen_http(kept)
         self.world.http_url = f"http://127.0.0.1:{http_port}"
-        for name in self._api_names:
-            routes = importlib.import_module(f"emonk_ops.sandbox.{name}.routes")
-            self.apis[name] = routes.register(self.world)
-            control.add(getattr(self.apis[name], "actions", dict)())
+        self.apis.update(registered(self.world, self._api_names))
+        for api in self.apis.values():
+            control.add(getattr(api, "actions", dict)())
         grpc_port = await self._listen_grpc(kept)
         self.world.grpc_address = f"127.0.0.1:{grpc_port}"
         ports = json.dumps({"grpc": grpc_port, "http": http_port})
@@ -120,21 +120,6 @@ class Sandbox:
             self._mode,
         )
         write_endpoint(self.directory, self.endpoint)
-
-    def _make_world(self) -> World:
-        clock = WorldClock(self._mode, self.directory / "clock", start=self._start)
-        store = Store(self.directory / "state.sqlite")
-        logging_store = importlib.import_module("emonk_ops.sandbox.logging.store")
-        logs = logging_store.LogStore(store.connection, clock.now)
-        return World(
-            directory=self.directory,
-            clock=clock,
-            store=store,
-            logs=logs,
-            oidc=Issuer(),
-            rng=random.Random(self._seed),
-            http=httpx.AsyncClient(timeout=_HTTP_TIMEOUT, trust_env=False, limits=_limits()),
-        )
 
     async def _listen_http(self, kept: dict[str, int]) -> int:
         assert self._http is not None
@@ -198,6 +183,31 @@ class Sandbox:
             self.world.clock.close()
             self.world.store.close()
         self._lock.release()
+
+
+def make_world(directory: Path, mode: Mode, seed: int = 1, start: datetime | None = None) -> World:
+    """The world of a directory that exists; whoever makes it closes its clock and store."""
+    clock = WorldClock(mode, directory / "clock", start=start)
+    store = Store(directory / "state.sqlite")
+    logging_store = importlib.import_module("emonk_ops.sandbox.logging.store")
+    return World(
+        directory=directory,
+        clock=clock,
+        store=store,
+        logs=logging_store.LogStore(store.connection, clock.now),
+        oidc=Issuer(),
+        rng=random.Random(seed),
+        http=httpx.AsyncClient(timeout=_HTTP_TIMEOUT, trust_env=False, limits=_limits()),
+    )
+
+
+def registered(world: World, names: Iterable[str] = API_FOLDERS) -> dict[str, Api]:
+    """The APIs of a world by the name of their folder, not started yet."""
+    found: dict[str, Api] = {}
+    for name in names:
+        routes = importlib.import_module(f"emonk_ops.sandbox.{name}.routes")
+        found[name] = routes.register(world)
+    return found
 
 
 def _taken(what: str, port: int) -> SandboxError:

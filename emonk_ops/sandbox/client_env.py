@@ -1,0 +1,47 @@
+"""The variables that point clients, gcloud among them, at a running sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from emonk_ops.sandbox.endpoint import Endpoint
+
+# APIs by gcloud's name of their endpoint override. `run` needs a name that can bear a prefix:
+# gcloud puts the region in front of it.
+_OVERRIDDEN = (
+    "cloudresourcemanager",
+    "cloudscheduler",
+    "firestore",
+    "logging",
+    "monitoring",
+    "serviceusage",
+)
+_RUN_HOST = "run.localhost"
+
+
+def exports(endpoint: Endpoint, project: str) -> dict[str, str]:
+    """Variables by name.
+
+    gcloud gets the sandbox as its HTTP proxy, so that no name has to be resolved: what it asks of
+    an API over http comes to the sandbox, and what it would ask of the real cloud over https is
+    refused. Its settings lie in the sandbox's directory, apart from the user's own.
+    """
+    address = urlsplit(endpoint.http)
+    found = {
+        "EMONK_SANDBOX_GRPC": endpoint.grpc,
+        "EMONK_SANDBOX_HTTP": endpoint.http,
+        "CLOUDSDK_CONFIG": str(Path(endpoint.directory) / "gcloud"),
+        "CLOUDSDK_CORE_PROJECT": project,
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": str(address.hostname),
+        "CLOUDSDK_PROXY_PORT": str(address.port),
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN": f"http://{_RUN_HOST}:{address.port}/",
+    }
+    for api in _OVERRIDDEN:
+        found[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}"] = f"{endpoint.http}/"
+    return found
