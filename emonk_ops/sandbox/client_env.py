@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from emonk_ops.sandbox.endpoint import Endpoint
+from emonk_ops.sandbox.rest.absent import host_of_absent
 
 # APIs by gcloud's name of their endpoint override. `run` needs a name that can bear a prefix:
 # gcloud puts the region in front of it.
@@ -16,6 +17,17 @@ _OVERRIDDEN = (
     "logging",
     "monitoring",
     "serviceusage",
+)
+# What gcloud may ask for beside, and the sandbox does not have.
+_ABSENT = (
+    "artifactregistry",
+    "cloudbuild",
+    "compute",
+    "iam",
+    "iamcredentials",
+    "pubsub",
+    "secretmanager",
+    "storage",
 )
 _RUN_HOST = "run.localhost"
 
@@ -44,4 +56,7 @@ def exports(endpoint: Endpoint, project: str) -> dict[str, str]:
     }
     for api in _OVERRIDDEN:
         found[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}"] = f"{endpoint.http}/"
+    for api in _ABSENT:
+        host = host_of_absent(api)
+        found[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}"] = f"http://{host}:{address.port}/"
     return found

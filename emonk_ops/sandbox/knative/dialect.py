@@ -35,6 +35,8 @@ class KnativeDialect:
             ("GET", f"{_LOCATION}/operations/{{operation}}"): self._operation,
             ("POST", f"{_LOCATION}/operations/{{operation}}:wait"): self._wait,
         }
+        for verb in ("GET", "POST", "PUT", "DELETE"):
+            found[(verb, "/apis/**")] = self._unserved
         for parent in (_NAMESPACE, _LOCATION):
             found |= {
                 ("GET", f"{parent}/services"): self._services,
@@ -148,6 +150,12 @@ class KnativeDialect:
     async def _wait(self, request: Request, path: Path) -> Any:
         run = RunCalls(self._calls, request)
         return _operation_content(await run.wait(_operation_name(path)))
+
+    async def _unserved(self, request: Request, _path: Path) -> Any:
+        raise rpc_error(
+            "UNIMPLEMENTED",
+            f"The sandbox does not implement {request.method} {request.path} of Cloud Run v1.",
+        )
 
 
 def _operation_name(path: Path) -> str:

@@ -99,7 +99,7 @@ def take(template: Any, content: dict[str, Any]) -> None:
 
 
 def _check(spec: dict[str, Any]) -> None:
-    unknown = sorted(spec.keys() - _SPEC_NAMES)
+    unknown = sorted(name for name, value in spec.items() if value and name not in _SPEC_NAMES)
     if unknown:
         raise bad_request(
             f"The sandbox does not translate spec.template.spec.{unknown[0]} from Cloud Run v1;"

@@ -13,6 +13,8 @@ from emonk_ops.sandbox.rest.calls import raw
 from emonk_ops.sandbox.rest.errors import JSON_HEADER, RestError
 from emonk_ops.sandbox.rest.requests import parameters
 
+_EXACT = 2**53  # above it a double's digits say more than it knows
+
 
 class Style:
     """How the caller wants its JSON: `$alt=json;enum-encoding=int`, `prettyPrint=false`."""
@@ -28,7 +30,18 @@ class Style:
     def message(self, message: Any) -> str:
         """A message as JSON text; int64 are strings, fields camel case, defaults left out."""
         content = json_format.MessageToDict(raw(message), use_integers_for_enums=self._numbers)
-        return self.text(content)
+        return self.text(_whole_numbers(content))
+
+
+def _whole_numbers(content: Any) -> Any:
+    """A double without a fraction is written without one, as the platform does."""
+    if isinstance(content, dict):
+        return {name: _whole_numbers(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_whole_numbers(value) for value in content]
+    if isinstance(content, float) and content.is_integer() and abs(content) < _EXACT:
+        return int(content)
+    return content
 
 
 def whole(style: Style, message: Any) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from emonk_ops.sandbox.rest.other_paths import OTHER_PATHS
 from emonk_ops.sandbox.rest.written_rules import WRITTEN
 
 OPERATIONS = "google.longrunning.Operations"
@@ -55,6 +56,14 @@ def surfaces(protocol: str) -> Iterator[Surface]:
         return
     for found in pkgutil.iter_modules(folder.__path__):
         yield _surface(protocol, f"{package}.services.{found.name}")
+
+
+def other_rules(protocol: str) -> Iterator[HttpRule]:
+    """Paths of another version of the API that mean methods of this package."""
+    for method, paths in OTHER_PATHS.items():
+        if method.strip("/").startswith(f"{protocol}."):
+            for verb, template, body in paths:
+                yield HttpRule(method, verb, template, body)
 
 
 def _client(protocol: str) -> str:

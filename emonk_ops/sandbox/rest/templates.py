@@ -25,11 +25,15 @@ class Template:
         return re.compile(_expression(self.text))
 
     @cached_property
+    def has_verb(self) -> bool:
+        """Whether it ends in `:verb`."""
+        return ":" in self.text.rpartition("/")[2].rpartition("}")[2]
+
+    @cached_property
     def weight(self) -> tuple[bool, int, int]:
         """Sorts what says more before what says less: a verb, no **, many literal characters."""
-        verb = ":" in self.text.rpartition("/")[2].rpartition("}")[2]
         literal = re.sub(r"\{[\w.]+=?|\}|\*", "", self.text)
-        return (not verb, self.text.count("**"), -len(literal))
+        return (not self.has_verb, self.text.count("**"), -len(literal))
 
     def match(self, path: str) -> dict[str, str] | None:
         """The fields that a (percent-encoded) path fills, None when it is another path."""

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import grpc
 
 from emonk_ops.sandbox.http_server import Request, Response
+from emonk_ops.sandbox.rest.absent import absent_api, no_such_api
 from emonk_ops.sandbox.rest.answers import Style, streamed, whole
 from emonk_ops.sandbox.rest.calls import Calls, request_kind
 from emonk_ops.sandbox.rest.context import RestContext, metadata_of
 from emonk_ops.sandbox.rest.coverage import served_packages
 from emonk_ops.sandbox.rest.documents import sensible
-from emonk_ops.sandbox.rest.errors import JSON_HEADER, RestError, no_such_path, unimplemented
-from emonk_ops.sandbox.rest.other_paths import OTHER_PATHS
+from emonk_ops.sandbox.rest.errors import (
+    JSON_HEADER,
+    RestError,
+    no_such_path,
+    rpc_error,
+    unimplemented,
+)
 from emonk_ops.sandbox.rest.requests import message_of
-from emonk_ops.sandbox.rest.rules import HttpRule, surfaces
+from emonk_ops.sandbox.rest.rules import HttpRule, other_rules, surfaces
 from emonk_ops.sandbox.rest.templates import Template
 
 DialectHandler = Callable[[Request, Mapping[str, str]], Awaitable[Any]]
+_log = logging.getLogger(__name__)
+_Answer = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
 
 class Dialect(Protocol):
@@ -36,7 +45,7 @@ class Dialect(Protocol):
 @dataclass(frozen=True)
 class _Route:
     template: Template
-    rule: HttpRule
+    answer: _Answer
 
 
 class RestWire:
@@ -49,65 +58,51 @@ class RestWire:
         dialects: Sequence[Callable[[Calls], Dialect]] = (),
     ) -> None:
         serving = [one for one in handlers if isinstance(one, grpc.ServiceRpcHandler)]
-        self.calls = Calls(serving, interceptors)
+        self._calls = Calls(serving, interceptors)
         self._packages = served_packages(handlers)
-        self._dialects = [make(self.calls) for make in dialects]
+        self._dialects = [make(self._calls) for make in dialects]
+
+    async def handle(self, request: Request) -> Response:
+        """The answer of the method that the request means, or the platform's 404 page."""
+        api = absent_api(request.header("host"))
+        try:
+            if api:
+                raise no_such_api(api)
+            for route in self._routes.get(request.method, ()):
+                path = route.template.match(request.path)
+                if path is not None and sensible(route.template, request.path):
+                    return await route.answer(request, path)
+        except RestError as error:
+            return error.response()
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            return rpc_error("INTERNAL", "Internal error encountered.").response()
+        return no_such_path(request.path)
 
     @cached_property
     def _routes(self) -> Mapping[str, Sequence[_Route]]:
         """By verb, what says more about a path first."""
-        rules: dict[str, list[_Route]] = {}
-        for rule in self._rules():
-            rules.setdefault(rule.verb, []).append(_Route(Template(rule.template), rule))
-        for routes in rules.values():
+        found: dict[str, list[_Route]] = {}
+        for verb, template, answer in [*self._of_dialects(), *self._of_methods()]:
+            found.setdefault(verb, []).append(_Route(Template(template), answer))
+        for routes in found.values():
             routes.sort(key=lambda route: route.template.weight)
-        return rules
+        return found
 
-    def _rules(self) -> Iterator[HttpRule]:
+    def _of_methods(self) -> Iterator[tuple[str, str, _Answer]]:
         for package in self._packages:
-            for surface in surfaces(package):
-                yield from surface.rules
-        for method, paths in OTHER_PATHS.items():
-            if self.calls.serves(method):
-                for verb, template, body in paths:
-                    yield HttpRule(method, verb, template, body)
+            rules = [rule for surface in surfaces(package) for rule in surface.rules]
+            for rule in [*rules, *other_rules(package)]:
+                yield rule.verb, rule.template, partial(self._call, rule)
 
-    @cached_property
-    def _spoken(self) -> Sequence[tuple[str, Template, DialectHandler]]:
-        found = [
-            (verb, Template(template), handler)
-            for dialect in self._dialects
-            for (verb, template), handler in dialect.routes().items()
-        ]
-        return sorted(found, key=lambda one: one[1].weight)
+    def _of_dialects(self) -> Iterator[tuple[str, str, _Answer]]:
+        for dialect in self._dialects:
+            for (verb, template), handler in dialect.routes().items():
+                yield verb, template, partial(_spoken, handler)
 
-    async def handle(self, request: Request) -> Response:
-        """The answer of the method that the request means, or the platform's 404 page."""
-        try:
-            for verb, template, handler in self._spoken:
-                path = template.match(request.path)
-                if verb == request.method and path is not None:
-                    content = await handler(request, path)
-                    return Response(
-                        200, [JSON_HEADER], (Style(request).text(content) + "\n").encode()
-                    )
-            route = self._route(request)
-            if route is None:
-                return no_such_path(request.path)
-            return await self._call(route[0], route[1], request)
-        except RestError as error:
-            return error.response()
-
-    def _route(self, request: Request) -> tuple[HttpRule, Mapping[str, str]] | None:
-        for route in self._routes.get(request.method, ()):
-            path = route.template.match(request.path)
-            if path is not None and sensible(route.rule, request.path):
-                return route.rule, path
-        return None
-
-    async def _call(self, rule: HttpRule, path: Mapping[str, str], request: Request) -> Response:
+    async def _call(self, rule: HttpRule, request: Request, path: Mapping[str, str]) -> Response:
         metadata = metadata_of(request)
-        handler: Any = await self.calls.find(rule.method, metadata)
+        handler: Any = await self._calls.find(rule.method, metadata)
         if handler is None or handler.request_streaming:
             raise unimplemented(rule.method)
         message = message_of(request_kind(handler), rule, path, request)
@@ -115,3 +110,8 @@ class RestWire:
         if handler.unary_stream is not None:
             return await streamed(style, handler.unary_stream(message, context))
         return whole(style, await handler.unary_unary(message, context))
+
+
+async def _spoken(handler: DialectHandler, request: Request, path: Mapping[str, str]) -> Response:
+    text = Style(request).text(await handler(request, path))
+    return Response(200, [JSON_HEADER], text.encode() + b"\n")
