@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,12 +44,13 @@ def exports(endpoint: Endpoint, project: str) -> dict[str, str]:
     found = {
         "EMONK_SANDBOX_GRPC": endpoint.grpc,
         "EMONK_SANDBOX_HTTP": endpoint.http,
-        "CLOUDSDK_CONFIG": str(Path(endpoint.directory) / "gcloud"),
+        "CLOUDSDK_CONFIG": str(_gcloud_directory(endpoint)),
         "CLOUDSDK_CORE_PROJECT": project,
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": "",
         "CLOUDSDK_PROXY_TYPE": "http",
         "CLOUDSDK_PROXY_ADDRESS": str(address.hostname),
         "CLOUDSDK_PROXY_PORT": str(address.port),
@@ -60,3 +62,25 @@ def exports(endpoint: Endpoint, project: str) -> dict[str, str]:
         host = host_of_absent(api)
         found[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}"] = f"http://{host}:{address.port}/"
     return found
+
+
+def of_account(endpoint: Endpoint, account: str, identity: Mapping[str, str]) -> dict[str, str]:
+    """What makes clients and gcloud the account; `identity` has its `grpc` address and `token`.
+
+    gcloud reads an access token from a file, which is made here for the user alone to read.
+    """
+    directory = _gcloud_directory(endpoint)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    file = directory / f"token-{account}"
+    file.touch(mode=0o600)
+    file.write_text(identity["token"])
+    return {
+        "EMONK_SANDBOX_GRPC": identity["grpc"],
+        "EMONK_SANDBOX_TOKEN": identity["token"],
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "false",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(file),
+    }
+
+
+def _gcloud_directory(endpoint: Endpoint) -> Path:
+    return Path(endpoint.directory) / "gcloud"

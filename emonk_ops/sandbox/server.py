@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import httpx
 
 from emonk_ops.sandbox.clock import Mode, WorldClock
 from emonk_ops.sandbox.control import Control
+from emonk_ops.sandbox.doors import Doors
 from emonk_ops.sandbox.endpoint import (
     DirectoryLock,
     Endpoint,
@@ -24,7 +25,10 @@ from emonk_ops.sandbox.endpoint import (
     remove_endpoint,
     write_endpoint,
 )
+from emonk_ops.sandbox.gate import Gate
+from emonk_ops.sandbox.grpc_door import Door
 from emonk_ops.sandbox.http_server import HttpServer, Request, Response
+from emonk_ops.sandbox.iam.guard import Guard
 from emonk_ops.sandbox.oidc import Issuer
 from emonk_ops.sandbox.rest.coverage import served_packages
 from emonk_ops.sandbox.rest.unserved import UnservedMethods
@@ -32,7 +36,13 @@ from emonk_ops.sandbox.rest.wire import RestWire
 from emonk_ops.sandbox.store import Store
 from emonk_ops.sandbox.world import Api, World
 
-API_FOLDERS = ("logging", "run", "scheduler")
+if TYPE_CHECKING:
+    from emonk_ops.sandbox.databases.routes import DatabasesApi
+    from emonk_ops.sandbox.faults.routes import FaultsApi
+    from emonk_ops.sandbox.iam.routes import IamApi
+    from emonk_ops.sandbox.usage.routes import UsageApi
+
+API_FOLDERS = ("faults", "iam", "usage", "databases", "logging", "monitoring", "run", "scheduler")
 CONTROL_PREFIXES = ("/sandbox/", "/oidc/")
 _HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
 
@@ -135,10 +145,16 @@ class Sandbox:
 
     async def _listen_grpc(self, kept: dict[str, int]) -> int:
         # Without so_reuseport=0 two sandboxes would share one port without an error.
-        self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         handlers: list[Any] = [one for api in self.apis.values() for one in api.handlers()]
-        self._rest = RestWire(handlers, dialects=self._dialects())
         handlers.append(UnservedMethods(served_packages(handlers)))
+        interceptors, before_rest = [], []
+        if {"faults", "iam", "usage"} <= self.apis.keys():
+            gate = self._gate()
+            # A door remembers what it found behind it, which is not the same on both wires.
+            interceptors, before_rest = [Door(gate)], [Door(gate)]
+            self.world.doors = Doors(gate, handlers)
+        self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)], interceptors=interceptors)
+        self._rest = RestWire(handlers, before_rest, self._dialects())
         self._grpc.add_generic_rpc_handlers(tuple(handlers))
         if not self._ports["grpc"] and "grpc" in kept:
             try:
@@ -161,6 +177,14 @@ class Sandbox:
             return await self._control.handle(request)
         return await self._rest.handle(request)
 
+    def _gate(self) -> Gate:
+        iam, usage = cast("IamApi", self.apis["iam"]), cast("UsageApi", self.apis["usage"])
+        databases = cast("DatabasesApi | None", self.apis.get("databases"))
+        exists = None if databases is None else databases.methods.check
+        guard = Guard(iam.access, iam.callers, usage.enabled, exists)
+        faults = cast("FaultsApi", self.apis["faults"]).faults
+        return Gate(guard, faults, self.world.clock)
+
     async def populate(self) -> None:
         """Make the world before the migration, once a directory (and after a reset)."""
         self.world.store.put("sandbox", "populated", b"1")
@@ -178,6 +202,8 @@ class Sandbox:
         if self._http is not None:
             await self._http.close()
         if self.world is not None:
+            if self.world.doors is not None:
+                await self.world.doors.close()
             await self.world.cancel_tasks()
             await self.world.http.aclose()
             self.world.clock.close()

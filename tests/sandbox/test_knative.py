@@ -18,6 +18,10 @@ from emonk_ops.sandbox.run.messages import types
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True)
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=8)
 BASE = "/apis/serving.knative.dev/v1/namespaces/my-project"
+ANNOTATIONS = {
+    "run.googleapis.com/ingress": "internal",
+    "run.googleapis.com/invoker-iam-disabled": "true",
+}
 US = {"host": "us-central1-run.localhost:1"}
 
 
@@ -127,7 +131,7 @@ def web(cloud: Any, http: httpx.Client) -> Iterator[dict[str, Any]]:
     content = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
-        "metadata": {"name": "web", "annotations": {"run.googleapis.com/ingress": "internal"}},
+        "metadata": {"name": "web", "annotations": ANNOTATIONS},
         "spec": {
             "template": {
                 "metadata": {"annotations": {"autoscaling.knative.dev/maxScale": "1"}},

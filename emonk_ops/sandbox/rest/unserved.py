@@ -30,8 +30,9 @@ class UnservedMethods(_Base):
 
         async def refuse(
             _requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]
-        ) -> None:
+        ) -> AsyncIterator[bytes]:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, unimplemented_words(method))
+            yield b""  # never reached: it makes this a stream, which interceptors may wrap
 
         # Streams both ways serve every kind of call.
         return grpc.stream_stream_rpc_method_handler(refuse)

@@ -10,6 +10,7 @@ import grpc
 from google.longrunning import operations_pb2
 
 from emonk_ops.sandbox.control_requests import Action
+from emonk_ops.sandbox.iam.handlers import POLICY_METHODS, PolicyMethods
 from emonk_ops.sandbox.knative.dialect import KnativeDialect
 from emonk_ops.sandbox.rest.calls import Calls
 from emonk_ops.sandbox.run.control import RunControl
@@ -36,13 +37,14 @@ class RunApi:
         self._operations = OperationLog(self.state)
         self._rollouts = Rollouts(world, self.state, self.platform, self._operations)
         self.services = ServiceMethods(world, self.state, self._rollouts, self._operations)
-        self._control = RunControl(self.state, self.platform, self._rollouts.restoring)
+        self._control = RunControl(world, self.state, self.platform, self._rollouts.restoring)
         self._restored: list[asyncio.Task[Any]] = []
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
         services = self.services
         revisions = RevisionMethods(self._world, self.state, self.platform, self._operations)
         running = OperationMethods(self._operations)
+        policies = self._policies()
         return [
             _handler(
                 "google.cloud.run.v2.Services",
@@ -51,6 +53,7 @@ class RunApi:
                 ("ListServices", services.list, types.ListServicesRequest.pb()),
                 ("UpdateService", services.update, types.UpdateServiceRequest.pb()),
                 ("DeleteService", services.delete, types.DeleteServiceRequest.pb()),
+                *policies,
             ),
             _handler(
                 "google.cloud.run.v2.Revisions",
@@ -70,6 +73,13 @@ class RunApi:
     def dialects(self, calls: Calls) -> KnativeDialect:
         """Knative v1, for gcloud, over the methods above."""
         return KnativeDialect(calls, self.state.locations)
+
+    def _policies(self) -> list[tuple[str, Method, Any]]:
+        """The IAM methods of a service, where this world has policies."""
+        if self._world.policies is None or self._world.access is None:
+            return []
+        methods = PolicyMethods(self._world.policies, self._world.access)
+        return [(name, getattr(methods, attr), kind) for name, attr, kind in POLICY_METHODS]
 
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""
