@@ -46,6 +46,7 @@ def exports(endpoint: Endpoint, project: str) -> dict[str, str]:
         "EMONK_SANDBOX_HTTP": endpoint.http,
         "CLOUDSDK_CONFIG": str(_gcloud_directory(endpoint)),
         "CLOUDSDK_CORE_PROJECT": project,
+        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false",
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",

@@ -171,7 +171,12 @@ class Sandbox:
         return [make for make in made if make is not None]
 
     async def _answer(self, request: Request) -> Response:
-        """The control plane under its own prefix, Google's APIs everywhere else."""
+        """The control plane under its own prefix, Google's APIs everywhere else.
+
+        gcloud has the sandbox as its proxy: it comes here for every host, and gets no tunnel.
+        """
+        if request.method == "CONNECT":
+            return Response(403)
         if request.path.startswith(CONTROL_PREFIXES) or self._rest is None:
             assert self._control is not None
             return await self._control.handle(request)

@@ -19,4 +19,5 @@ def absent_api(host: str) -> str:
 
 
 def no_such_api(api: str) -> RestError:
-    return rpc_error("UNIMPLEMENTED", f"The sandbox has no {api}.googleapis.com.")
+    # Not a status of 500 and above: gcloud would ask five times again before it says so.
+    return rpc_error("NOT_FOUND", f"The sandbox has no {api}.googleapis.com.")

@@ -62,9 +62,9 @@ def _scalar(field: Any, text: str) -> Any:
     if field.cpp_type in _FRACTION:
         return float(text)
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        if text not in ("true", "false"):
+        if text.lower() not in ("true", "false"):  # gcloud writes False
             raise ValueError(text)
-        return text == "true"
+        return text.lower() == "true"
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         if text.lstrip("-").isdigit():
             return int(text)
