@@ -171,7 +171,7 @@ def test_the_control_plane_keeps_its_own_errors(cloud: Any) -> None:
 
 
 def test_the_coverage_table_is_read_from_the_handlers() -> None:
-    rows = {line.split("|")[1].strip(" `"): line for line in coverage_lines()[2:]}
+    rows = {line.split("|")[1].strip(" `"): line for line in coverage_lines()[4:]}
     assert "ListJobs, GetJob" in rows["google.cloud.scheduler.v1.CloudScheduler"]
     assert "TailLogEntries (gRPC only)" in rows["google.logging.v2.LoggingServiceV2"]
     assert rows["google.cloud.run.v2.Jobs"].split("|")[2].strip() == "none"
