@@ -220,6 +220,8 @@ def test_stage_4_access_is_taken_away_and_given_back(gcloud: Shell) -> None:
 
 
 def test_what_stage_0_and_the_alerts_ask(gcloud: Shell, tmp_path: Path) -> None:
+    project = gcloud.json("projects", "describe", "emonk-qa")
+    assert (project["projectId"], project["lifecycleState"]) == ("emonk-qa", "ACTIVE")
     enabled = gcloud("services", "list", "--format", "value(config.name)").split()
     assert "cloudscheduler.googleapis.com" in enabled
     gcloud("services", "enable", "firestore.googleapis.com")

@@ -71,7 +71,7 @@ class KnativeDialect:
         location = one_location(request, path, self._locations)
         content = _content(request, "Service")
         service = types.Service()
-        services.take(service, content)
+        _take(service, content)
         service.etag = ""
         identity = content.get("metadata", {}).get("name", "")
         parent = f"projects/{path['project']}/locations/{location}"
@@ -89,7 +89,7 @@ class KnativeDialect:
                 "metadata.name",
             )
         service = await self._found(request, path)
-        services.take(service, content)
+        _take(service, content)
         dry = _dry(request)
         run = RunCalls(self._calls, request)
         operation = await run.replace(service, dry)
@@ -158,6 +158,14 @@ class KnativeDialect:
         )
 
 
+def _take(service: Service, content: dict[str, Any]) -> None:
+    try:
+        services.take(service, content)
+    except (AttributeError, TypeError, ValueError) as problem:
+        # A list where an object should be, a word where a number should be.
+        raise bad_request(f"The body is not a Service of {words.API_VERSION}: {problem}") from None
+
+
 def _operation_name(path: Path) -> str:
     parent = f"projects/{path['project']}/locations/{path['location']}"
     return f"{parent}/operations/{path['operation']}"
@@ -189,6 +197,9 @@ def _content(request: Request, kind: str) -> dict[str, Any]:
         raise bad_request(f"Invalid JSON payload received. {problem}") from None
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise bad_request(f"The body must be an object of kind {kind}.", "kind")
+    for part in ("metadata", "spec"):
+        if not isinstance(content.get(part, {}), dict):
+            raise bad_request(f"The {part} of the body must be an object.", part)
     return content
 
 

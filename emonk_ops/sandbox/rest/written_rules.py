@@ -5,76 +5,150 @@ service -> (method, verb, path template, body)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 Written = tuple[str, str, str, str]
 
-WRITTEN: dict[str, tuple[Written, ...]] = {
-    "google.logging.v2.LoggingServiceV2": (
-        ("DeleteLog", "DELETE", "/v2/{log_name=projects/*/logs/*}", ""),
-        ("WriteLogEntries", "POST", "/v2/entries:write", "*"),
-        ("ListLogEntries", "POST", "/v2/entries:list", "*"),
-        ("TailLogEntries", "POST", "/v2/entries:tail", "*"),
-        ("ListMonitoredResourceDescriptors", "GET", "/v2/monitoredResourceDescriptors", ""),
-        ("ListLogs", "GET", "/v2/{parent=*/*}/logs", ""),
+WRITTEN: dict[str, tuple[Written, ...]] = {}
+
+
+def _resource(
+    kind: str,
+    kinds: str,
+    collection: str,
+    *,
+    parent: str,
+    name: str = "name",
+    field: str = "",
+    update: str = "PATCH",
+    only: Iterable[str] = ("List", "Get", "Create", "Update", "Delete"),
+) -> tuple[Written, ...]:
+    """The standard methods of a collection; `field` is what holds the resource in a request."""
+    pattern = parent.partition("=")[2]
+    one = f"{pattern}/{collection}"
+    held = f"{field}.name" if update == "PATCH" else name
+    everything = {
+        "List": (f"List{kinds}", "GET", f"{{{parent}}}/{collection}", ""),
+        "Get": (f"Get{kind}", "GET", f"{{{name}={one}/*}}", ""),
+        "Create": (f"Create{kind}", "POST", f"{{{parent}}}/{collection}", field),
+        "Update": (f"Update{kind}", update, f"{{{held}={one}/*}}", field),
+        "Delete": (f"Delete{kind}", "DELETE", f"{{{name}={one}/*}}", ""),
+    }
+    return tuple(everything[verb] for verb in only)
+
+
+def _under(prefix: str, *rules: Written) -> tuple[Written, ...]:
+    return tuple((method, verb, f"{prefix}/{path}", body) for method, verb, path, body in rules)
+
+
+WRITTEN["google.logging.v2.LoggingServiceV2"] = _under(
+    "/v2",
+    ("DeleteLog", "DELETE", "{log_name=projects/*/logs/*}", ""),
+    ("WriteLogEntries", "POST", "entries:write", "*"),
+    ("ListLogEntries", "POST", "entries:list", "*"),
+    ("TailLogEntries", "POST", "entries:tail", "*"),
+    ("ListMonitoredResourceDescriptors", "GET", "monitoredResourceDescriptors", ""),
+    ("ListLogs", "GET", "{parent=*/*}/logs", ""),
+)
+WRITTEN["google.logging.v2.MetricsServiceV2"] = _under(
+    "/v2",
+    *_resource(
+        "LogMetric",
+        "LogMetrics",
+        "metrics",
+        parent="parent=projects/*",
+        name="metric_name",
+        field="metric",
+        update="PUT",
     ),
-    "google.logging.v2.MetricsServiceV2": (
-        ("ListLogMetrics", "GET", "/v2/{parent=projects/*}/metrics", ""),
-        ("GetLogMetric", "GET", "/v2/{metric_name=projects/*/metrics/*}", ""),
-        ("CreateLogMetric", "POST", "/v2/{parent=projects/*}/metrics", "metric"),
-        ("UpdateLogMetric", "PUT", "/v2/{metric_name=projects/*/metrics/*}", "metric"),
-        ("DeleteLogMetric", "DELETE", "/v2/{metric_name=projects/*/metrics/*}", ""),
+)
+WRITTEN["google.logging.v2.ConfigServiceV2"] = _under(
+    "/v2",
+    *_resource(
+        "Sink",
+        "Sinks",
+        "sinks",
+        parent="parent=*/*",
+        name="sink_name",
+        field="sink",
+        update="PUT",
     ),
-    "google.monitoring.v3.AlertPolicyService": (
-        ("ListAlertPolicies", "GET", "/v3/{name=projects/*}/alertPolicies", ""),
-        ("GetAlertPolicy", "GET", "/v3/{name=projects/*/alertPolicies/*}", ""),
-        ("CreateAlertPolicy", "POST", "/v3/{name=projects/*}/alertPolicies", "alert_policy"),
-        ("DeleteAlertPolicy", "DELETE", "/v3/{name=projects/*/alertPolicies/*}", ""),
-        (
-            "UpdateAlertPolicy",
-            "PATCH",
-            "/v3/{alert_policy.name=projects/*/alertPolicies/*}",
-            "alert_policy",
-        ),
+    *_resource(
+        "Exclusion",
+        "Exclusions",
+        "exclusions",
+        parent="parent=*/*",
+        only=("List", "Get", "Delete"),
     ),
-    "google.monitoring.v3.NotificationChannelService": (
-        (
-            "ListNotificationChannelDescriptors",
-            "GET",
-            "/v3/{name=projects/*}/notificationChannelDescriptors",
-            "",
-        ),
-        (
-            "GetNotificationChannelDescriptor",
-            "GET",
-            "/v3/{name=projects/*/notificationChannelDescriptors/*}",
-            "",
-        ),
-        ("ListNotificationChannels", "GET", "/v3/{name=projects/*}/notificationChannels", ""),
-        ("GetNotificationChannel", "GET", "/v3/{name=projects/*/notificationChannels/*}", ""),
-        (
-            "CreateNotificationChannel",
-            "POST",
-            "/v3/{name=projects/*}/notificationChannels",
-            "notification_channel",
-        ),
-        (
-            "UpdateNotificationChannel",
-            "PATCH",
-            "/v3/{notification_channel.name=projects/*/notificationChannels/*}",
-            "notification_channel",
-        ),
-        ("DeleteNotificationChannel", "DELETE", "/v3/{name=projects/*/notificationChannels/*}", ""),
+    *_resource(
+        "Bucket",
+        "Buckets",
+        "buckets",
+        parent="parent=*/*/locations/*",
+        only=("List", "Get", "Delete"),
     ),
-    "google.monitoring.v3.MetricService": (
-        ("ListMetricDescriptors", "GET", "/v3/{name=projects/*}/metricDescriptors", ""),
-        ("GetMetricDescriptor", "GET", "/v3/{name=projects/*/metricDescriptors/**}", ""),
-        (
-            "CreateMetricDescriptor",
-            "POST",
-            "/v3/{name=projects/*}/metricDescriptors",
-            "metric_descriptor",
-        ),
-        ("DeleteMetricDescriptor", "DELETE", "/v3/{name=projects/*/metricDescriptors/**}", ""),
-        ("ListTimeSeries", "GET", "/v3/{name=projects/*}/timeSeries", ""),
-        ("CreateTimeSeries", "POST", "/v3/{name=projects/*}/timeSeries", "*"),
+    *_resource(
+        "View",
+        "Views",
+        "views",
+        parent="parent=*/*/locations/*/buckets/*",
+        only=("List", "Get", "Delete"),
     ),
-}
+)
+WRITTEN["google.monitoring.v3.AlertPolicyService"] = _under(
+    "/v3",
+    *_resource(
+        "AlertPolicy",
+        "AlertPolicies",
+        "alertPolicies",
+        parent="name=projects/*",
+        field="alert_policy",
+    ),
+)
+WRITTEN["google.monitoring.v3.NotificationChannelService"] = _under(
+    "/v3",
+    *_resource(
+        "NotificationChannelDescriptor",
+        "NotificationChannelDescriptors",
+        "notificationChannelDescriptors",
+        parent="name=projects/*",
+        only=("List", "Get"),
+    ),
+    *_resource(
+        "NotificationChannel",
+        "NotificationChannels",
+        "notificationChannels",
+        parent="name=projects/*",
+        field="notification_channel",
+    ),
+)
+WRITTEN["google.monitoring.v3.MetricService"] = _under(
+    "/v3",
+    ("ListMetricDescriptors", "GET", "{name=projects/*}/metricDescriptors", ""),
+    ("GetMetricDescriptor", "GET", "{name=projects/*/metricDescriptors/**}", ""),
+    ("CreateMetricDescriptor", "POST", "{name=projects/*}/metricDescriptors", "metric_descriptor"),
+    ("DeleteMetricDescriptor", "DELETE", "{name=projects/*/metricDescriptors/**}", ""),
+    ("ListTimeSeries", "GET", "{name=projects/*}/timeSeries", ""),
+    ("CreateTimeSeries", "POST", "{name=projects/*}/timeSeries", "*"),
+)
+WRITTEN["google.monitoring.v3.UptimeCheckService"] = _under(
+    "/v3",
+    *_resource(
+        "UptimeCheckConfig",
+        "UptimeCheckConfigs",
+        "uptimeCheckConfigs",
+        parent="parent=projects/*",
+        field="uptime_check_config",
+    ),
+)
+WRITTEN["google.monitoring.v3.SnoozeService"] = _under(
+    "/v3",
+    *_resource(
+        "Snooze",
+        "Snoozes",
+        "snoozes",
+        parent="parent=projects/*",
+        field="snooze",
+        only=("List", "Get", "Create", "Update"),
+    ),
+)
