@@ -67,4 +67,4 @@ async def _elements(style: Style, first: Any, rest: AsyncIterator[Any]) -> Async
                 yield b"\n,\r\n" + style.message(message).encode()
         except RestError as error:
             yield b"\n,\r\n" + style.text(error.content()).encode()
-    yield b"\n]\n"
+    yield b"\n]"  # and nothing behind it: Google's own clients stumble over a line feed
