@@ -44,6 +44,7 @@ def exports(endpoint: Endpoint, project: str) -> dict[str, str]:
     found = {
         "EMONK_SANDBOX_GRPC": endpoint.grpc,
         "EMONK_SANDBOX_HTTP": endpoint.http,
+        "EMONK_SANDBOX_TOKEN": "",
         "CLOUDSDK_CONFIG": str(_gcloud_directory(endpoint)),
         "CLOUDSDK_CORE_PROJECT": project,
         "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false",
