@@ -175,3 +175,18 @@ def test_the_coverage_table_is_read_from_the_handlers() -> None:
     assert "ListJobs, GetJob" in rows["google.cloud.scheduler.v1.CloudScheduler"]
     assert "TailLogEntries (gRPC only)" in rows["google.logging.v2.LoggingServiceV2"]
     assert rows["google.cloud.run.v2.Jobs"].split("|")[2].strip() == "none"
+
+
+def test_faults_and_permissions_are_those_of_grpc(cloud: Any, http: httpx.Client) -> None:
+    jobs = f"/v1/{cloud.parent}/jobs"
+    cloud.control("POST", "faults", {"method": "ListJobs", "code": "UNAVAILABLE", "count": 1})
+    assert http.get(jobs).status_code == 503
+    assert http.get(jobs).status_code == 200
+    token = cloud.control("POST", "iam/identity", {"email": "stranger@example.com"})["token"]
+    for path in (jobs, "/apis/serving.knative.dev/v1/namespaces/my-project/services"):
+        refused = http.get(
+            path,
+            headers={"authorization": f"Bearer {token}", "host": "us-central1-run.localhost"},
+        )
+        error = refused.json()["error"]
+        assert (error["code"], error["status"]) == (403, "PERMISSION_DENIED")
