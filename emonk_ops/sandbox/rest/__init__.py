@@ -5,5 +5,5 @@ interceptors, so a method that an API puts on the gRPC server is on REST too, be
 interceptors. The HTTP rules come from Google's generated clients (`rules.py`); an API whose client
 has no REST transport has them in `written_rules.py`, and another API's dialect of a method
 (Resource Manager v1 for v3) in `other_paths.py`. A dialect with messages of its own (Knative) is a
-`wire.Dialect`, which an API offers by a method `dialects(call)`.
+`wire.Dialect`, which an API offers by a method `dialects(calls)`.
 """
