@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emonk_ops.sandbox.knative import services, template
@@ -68,6 +68,7 @@ def made(fields: dict[str, Any]) -> Any:
     return made_
 
 
+@settings(deadline=None)
 @given(TEMPLATES)
 def test_a_template_sent_back_as_it_was_read_is_not_touched(fields: dict[str, Any]) -> None:
     before, after = made(fields), made(fields)
@@ -75,6 +76,7 @@ def test_a_template_sent_back_as_it_was_read_is_not_touched(fields: dict[str, An
     assert types.RevisionTemplate.serialize(after) == types.RevisionTemplate.serialize(before)
 
 
+@settings(deadline=None)
 @given(TEMPLATES)
 def test_a_template_made_from_knative_reads_the_same_in_knative(fields: dict[str, Any]) -> None:
     read = template.knative(made(fields))
