@@ -124,22 +124,33 @@ def _show(found: dict[str, Any]) -> None:
 @sandbox_app.command("env", context_settings=HELP_NAMES)
 def env(
     directory: Directory = DEFAULT,
+    project: Annotated[str, typer.Option(help="gcloud's project.")] = "emonk-qa",
     account: Annotated[str, typer.Option("--as", help="Be this account; its e-mail.")] = "",
 ) -> None:
-    """Shell exports for clients: eval "$(emonk-ops sandbox env)"."""
+    """Shell exports for clients and gcloud: eval "$(emonk-ops sandbox env)"."""
     import shlex
 
     from emonk_ops.sandbox import launcher
+    from emonk_ops.sandbox.client_env import exports, of_account
 
     with refusals():
         endpoint = endpoint_of(directory)
-        exports = {"EMONK_SANDBOX_GRPC": endpoint.grpc, "EMONK_SANDBOX_HTTP": endpoint.http}
+        found = exports(endpoint, project)
         if account:
             who = {"email": account}
-            found = launcher.call(endpoint, "POST", "/sandbox/iam/identity", who)
-            exports |= {"EMONK_SANDBOX_GRPC": found["grpc"], "EMONK_SANDBOX_TOKEN": found["token"]}
-    for name, value in exports.items():
+            identity = launcher.call(endpoint, "POST", "/sandbox/iam/identity", who)
+            found |= of_account(endpoint, account, identity)
+    for name, value in found.items():
         _out.line(f"export {name}={shlex.quote(value)}")
+
+
+@sandbox_app.command("coverage", context_settings=HELP_NAMES)
+def coverage() -> None:
+    """Which methods of each Google API it serves, as a Markdown table."""
+    from emonk_ops.sandbox.served import coverage_lines
+
+    for line in coverage_lines():
+        _out.line(line)
 
 
 @sandbox_app.command("reset", context_settings=HELP_NAMES)

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import random
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +27,12 @@ from emonk_ops.sandbox.endpoint import (
 )
 from emonk_ops.sandbox.gate import Gate
 from emonk_ops.sandbox.grpc_door import Door
-from emonk_ops.sandbox.http_server import HttpServer
+from emonk_ops.sandbox.http_server import HttpServer, Request, Response
 from emonk_ops.sandbox.iam.guard import Guard
 from emonk_ops.sandbox.oidc import Issuer
+from emonk_ops.sandbox.rest.coverage import served_packages
+from emonk_ops.sandbox.rest.unserved import UnservedMethods
+from emonk_ops.sandbox.rest.wire import RestWire
 from emonk_ops.sandbox.store import Store
 from emonk_ops.sandbox.world import Api, World
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from emonk_ops.sandbox.usage.routes import UsageApi
 
 API_FOLDERS = ("faults", "iam", "usage", "databases", "logging", "monitoring", "run", "scheduler")
+CONTROL_PREFIXES = ("/sandbox/", "/oidc/")
 _HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
 
 
@@ -73,6 +78,8 @@ class Sandbox:
         self._lock = DirectoryLock(directory)
         self._grpc: grpc.aio.Server | None = None
         self._http: HttpServer | None = None
+        self._control: Control | None = None
+        self._rest: RestWire | None = None
         self.apis: dict[str, Api] = {}
         self.world: World = cast("World", None)
         self.endpoint: Endpoint = cast("Endpoint", None)
@@ -95,16 +102,16 @@ class Sandbox:
         await self.close()
 
     async def _open(self) -> None:
-        self.world = self._make_world()
+        self.world = make_world(self.directory, self._mode, self._seed, self._start)
         control = Control(self.world, self.apis, self.populate)
-        self._http = HttpServer(control.handle, cancels_on_disconnect=True)
+        self._control = control
+        self._http = HttpServer(self._answer, cancels_on_disconnect=True)
         kept = json.loads(self.world.store.get("sandbox", "ports") or b"{}")
         http_port = await self._listen_http(kept)
         self.world.http_url = f"http://127.0.0.1:{http_port}"
-        for name in self._api_names:
-            routes = importlib.import_module(f"emonk_ops.sandbox.{name}.routes")
-            self.apis[name] = routes.register(self.world)
-            control.add(getattr(self.apis[name], "actions", dict)())
+        self.apis.update(registered(self.world, self._api_names))
+        for api in self.apis.values():
+            control.add(getattr(api, "actions", dict)())
         grpc_port = await self._listen_grpc(kept)
         self.world.grpc_address = f"127.0.0.1:{grpc_port}"
         ports = json.dumps({"grpc": grpc_port, "http": http_port})
@@ -124,21 +131,6 @@ class Sandbox:
         )
         write_endpoint(self.directory, self.endpoint)
 
-    def _make_world(self) -> World:
-        clock = WorldClock(self._mode, self.directory / "clock", start=self._start)
-        store = Store(self.directory / "state.sqlite")
-        logging_store = importlib.import_module("emonk_ops.sandbox.logging.store")
-        logs = logging_store.LogStore(store.connection, clock.now)
-        return World(
-            directory=self.directory,
-            clock=clock,
-            store=store,
-            logs=logs,
-            oidc=Issuer(),
-            rng=random.Random(self._seed),
-            http=httpx.AsyncClient(timeout=_HTTP_TIMEOUT, trust_env=False, limits=_limits()),
-        )
-
     async def _listen_http(self, kept: dict[str, int]) -> int:
         assert self._http is not None
         if not self._ports["http"] and "http" in kept:
@@ -154,12 +146,15 @@ class Sandbox:
     async def _listen_grpc(self, kept: dict[str, int]) -> int:
         # Without so_reuseport=0 two sandboxes would share one port without an error.
         handlers: list[Any] = [one for api in self.apis.values() for one in api.handlers()]
-        interceptors = []
+        handlers.append(UnservedMethods(served_packages(handlers)))
+        interceptors, before_rest = [], []
         if {"faults", "iam", "usage"} <= self.apis.keys():
             gate = self._gate()
-            interceptors.append(Door(gate))
+            # A door remembers what it found behind it, which is not the same on both wires.
+            interceptors, before_rest = [Door(gate)], [Door(gate)]
             self.world.doors = Doors(gate, handlers)
         self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)], interceptors=interceptors)
+        self._rest = RestWire(handlers, before_rest, self._dialects())
         self._grpc.add_generic_rpc_handlers(tuple(handlers))
         if not self._ports["grpc"] and "grpc" in kept:
             try:
@@ -170,6 +165,22 @@ class Sandbox:
             return int(self._grpc.add_insecure_port(f"127.0.0.1:{self._ports['grpc']}"))
         except RuntimeError as problem:
             raise _taken("gRPC", self._ports["grpc"]) from problem
+
+    def _dialects(self) -> list[Any]:
+        made = [getattr(api, "dialects", None) for api in self.apis.values()]
+        return [make for make in made if make is not None]
+
+    async def _answer(self, request: Request) -> Response:
+        """The control plane under its own prefix, Google's APIs everywhere else.
+
+        gcloud has the sandbox as its proxy: it comes here for every host, and gets no tunnel.
+        """
+        if request.method == "CONNECT":
+            return Response(403)
+        if request.path.startswith(CONTROL_PREFIXES) or self._rest is None:
+            assert self._control is not None
+            return await self._control.handle(request)
+        return await self._rest.handle(request)
 
     def _gate(self) -> Gate:
         iam, usage = cast("IamApi", self.apis["iam"]), cast("UsageApi", self.apis["usage"])
@@ -203,6 +214,31 @@ class Sandbox:
             self.world.clock.close()
             self.world.store.close()
         self._lock.release()
+
+
+def make_world(directory: Path, mode: Mode, seed: int = 1, start: datetime | None = None) -> World:
+    """The world of a directory that exists; whoever makes it closes its clock and store."""
+    clock = WorldClock(mode, directory / "clock", start=start)
+    store = Store(directory / "state.sqlite")
+    logging_store = importlib.import_module("emonk_ops.sandbox.logging.store")
+    return World(
+        directory=directory,
+        clock=clock,
+        store=store,
+        logs=logging_store.LogStore(store.connection, clock.now),
+        oidc=Issuer(),
+        rng=random.Random(seed),
+        http=httpx.AsyncClient(timeout=_HTTP_TIMEOUT, trust_env=False, limits=_limits()),
+    )
+
+
+def registered(world: World, names: Iterable[str] = API_FOLDERS) -> dict[str, Api]:
+    """The APIs of a world by the name of their folder, not started yet."""
+    found: dict[str, Api] = {}
+    for name in names:
+        routes = importlib.import_module(f"emonk_ops.sandbox.{name}.routes")
+        found[name] = routes.register(world)
+    return found
 
 
 def _taken(what: str, port: int) -> SandboxError:

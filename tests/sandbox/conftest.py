@@ -143,6 +143,16 @@ def cloud(launch: Launch) -> Cloud:
     return found
 
 
+@pytest.fixture(scope="module")
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """As `cloud`, but one for the tests of a module, which keep out of each other's way."""
+    directory = tmp_path_factory.mktemp("shared") / "world"
+    found = Cloud(launcher.launch(directory, clock="virtual", empty=True))
+    found.add_image("echo", "-c", ECHO)
+    yield found
+    launcher.end(directory)
+
+
 @pytest.fixture
 def reach() -> Callable[[Endpoint], Cloud]:
     """Clients for a sandbox that a test launched itself."""

@@ -13,6 +13,8 @@ from emonk_ops.sandbox.iam.control import IdentityControl
 from emonk_ops.sandbox.iam.handlers import METHODS, ProjectMethods
 from emonk_ops.sandbox.iam.policies import Policies
 from emonk_ops.sandbox.iam.projects import default_policy
+from emonk_ops.sandbox.iam.projects_v1 import ProjectsV1
+from emonk_ops.sandbox.rest.calls import Calls
 from emonk_ops.sandbox.unary import unary_handler
 from emonk_ops.sandbox.world import World
 
@@ -32,6 +34,10 @@ class IamApi:
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
         return [unary_handler(SERVICE, self._methods, METHODS)]
+
+    def dialects(self, calls: Calls) -> ProjectsV1:
+        """Resource Manager v1, for gcloud, over the methods above."""
+        return ProjectsV1(calls)
 
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""

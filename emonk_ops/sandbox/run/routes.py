@@ -11,6 +11,8 @@ from google.longrunning import operations_pb2
 
 from emonk_ops.sandbox.control_requests import Action
 from emonk_ops.sandbox.iam.handlers import POLICY_METHODS, PolicyMethods
+from emonk_ops.sandbox.knative.dialect import KnativeDialect
+from emonk_ops.sandbox.rest.calls import Calls
 from emonk_ops.sandbox.run.control import RunControl
 from emonk_ops.sandbox.run.errors import Refusal
 from emonk_ops.sandbox.run.handlers import OperationMethods, RevisionMethods
@@ -67,6 +69,10 @@ class RunApi:
                 ("DeleteOperation", running.delete, operations_pb2.DeleteOperationRequest),
             ),
         ]
+
+    def dialects(self, calls: Calls) -> KnativeDialect:
+        """Knative v1, for gcloud, over the methods above."""
+        return KnativeDialect(calls, self.state.locations)
 
     def _policies(self) -> list[tuple[str, Method, Any]]:
         """The IAM methods of a service, where this world has policies."""

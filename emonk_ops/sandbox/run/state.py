@@ -32,6 +32,11 @@ class RunState:
         for _, raw in self._store.list("run.service", prefix):
             yield types.Service.deserialize(raw)
 
+    def locations(self, project: str) -> set[str]:
+        """Where the project has services."""
+        names = [name for name, _ in self._store.list("run.service", f"projects/{project}/")]
+        return {name.split("/")[3] for name in names}
+
     def put_service(self, service: Service) -> None:
         self._store.put("run.service", service.name, types.Service.serialize(service))
 
