@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from emonk_ops.errors import CloudError, Conflict, NotOffered, Unreachable
+from emonk_ops.errors import CloudError, Conflict
 from emonk_ops.ports import Answer, DriverState, Quiesced
+from emonk_ops.testing.service_jobs import InMemoryServiceJobs
 from emonk_ops.testing.world import InMemoryWorld
 
 FORMAT = "emonk-jobs/1"
 
 
-class InMemoryTickService:
+class InMemoryTickService(InMemoryServiceJobs):
     """See `emonk_ops.ports.TickService`. Without ADMIN_USERS there is no admin API."""
 
     def __init__(self, world: InMemoryWorld) -> None:
-        self._world = world
+        super().__init__(world)
 
     def probe(
         self,
@@ -97,9 +98,6 @@ class InMemoryTickService:
         after = self.export_jobs()
         return {**counts, "count": after["count"], "checksum": after["checksum"]}
 
-    def list_jobs(self) -> tuple[Mapping[str, Any], ...]:
-        return tuple(self.export_jobs()["jobs"])
-
     def _health(self) -> dict[str, Any]:
         state = self._world.record() or ("", 0)
         serving = self._world.serving
@@ -111,12 +109,6 @@ class InMemoryTickService:
             "driver": {"driver": state[0], "epoch": state[1]},
             "paths": {"legacy_loop": self._world.has_loop(), "cron_tick": True},
         }
-
-    def _require_admin(self, call: str) -> None:
-        if self._world.ill:
-            raise Unreachable(f"{call}: HTTP 503 from the app")
-        if not self._world.revision(self._world.serving).env.get("ADMIN_USERS"):
-            raise NotOffered(f"{call}: the service has no admin API here")
 
 
 def _kind(job: Mapping[str, Any], stored: Mapping[str, Any] | None) -> str:

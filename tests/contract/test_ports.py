@@ -358,7 +358,7 @@ def test_exported_jobs_come_in_again_and_a_changed_document_is_refused_whole(
     epoch = service.quiesce(wait_seconds=5.0).epoch
     document = service.export_jobs()
     assert document["format"] == "emonk-jobs/1"
-    assert document["count"] == len(document["jobs"]) == len(service.list_jobs())
+    assert document["count"] == len(document["jobs"]) == len(tuple(service.list_jobs()))
     again = service.import_jobs(document)
     assert (again["imported"], again["unchanged"]) == (0, document["count"])
     assert again["checksum"] == document["checksum"]
