@@ -8,18 +8,19 @@ from typing import Any
 
 from starlette.requests import Request
 
-from emonk_ops.tick.errors import InvalidJob
+from emonk_ops.tick.errors import InvalidJob, JobConflict
 from emonk_ops.tick.instants import to_text
 from emonk_ops.tick.jobs import Job, Lease
 from emonk_ops.tick.releasing import released
 from emonk_ops.tick.service import TickService
+from emonk_ops.tick.settlement import paused
 
 Answer = tuple[int, dict[str, Any]]
 
 
 async def pause(service: TickService, request: Request) -> Answer:
-    """Nothing of the job runs until it is resumed."""
-    return 200, (await service.scheduler.pause(request.path_params["id"])).to_dict()
+    """Nothing of the job runs until it is resumed; one that has ended is refused."""
+    return 200, (await service.scheduler.change(request.path_params["id"], _paused)).to_dict()
 
 
 async def resume(service: TickService, request: Request) -> Answer:
@@ -68,6 +69,12 @@ async def facts(service: TickService, request: Request) -> Answer:
         "this_revision": driver.seat.revision,
         "role": driver.role,
     }
+
+
+def _paused(job: Job) -> Job:
+    if job.finished:
+        raise JobConflict(f"job '{job.id}' is {job.state}: nothing of it is left to pause.")
+    return job if job.paused else paused(job)
 
 
 def _lease(job: Job, lease: Lease, now: datetime) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from emonk_ops.tick.errors import InvalidJob
+from emonk_ops.tick.errors import InvalidJob as InvalidJob
 from emonk_ops.tick.instants import from_text, maybe_from_text, maybe_text, to_text
-from emonk_ops.tick.schedules import Schedule
+from emonk_ops.tick.schedules import Schedule as Schedule
 
 RECENT_RUNS = 20
 LONGEST_ID = 200
