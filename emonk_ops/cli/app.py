@@ -28,6 +28,7 @@ ENTRIES = {
         "history",
     ),
     "logs": Entry("The service's log, through the Logging API.", "logs", "logs_app"),
+    "jobs": Entry("The stored jobs: look, change, carry, explain, audit.", "jobs", "jobs_app"),
     "scheduler": Entry("The environment's Cloud Scheduler job.", "scheduler", "scheduler_app"),
     "lock": Entry("The environment's lock: one rollout at a time.", "lock", "lock_app"),
     "init": Entry(

@@ -51,7 +51,8 @@ class Run:
     """How one slot, or one attempt at it, ended.
 
     `outcome` is succeeded, failed, dead, released, skipped or coalesced. For the last two `slot`
-    is the first and `through` the last of `count` slots.
+    is the first and `through` the last of `count` slots. "rescheduled" ends no slot (count 0): the
+    schedule was another one until then.
     """
 
     slot: datetime

@@ -207,10 +207,10 @@ class TickRun:
     def _settled(self, found: Settled, job: Job) -> None:
         if found.reason == "dead":
             self._tally.add("dead")
-            self._engine.log.error(logs.JOB_DEAD, job_id=job.id, reason=job.recent[-1].reason)
+            self._engine.log.error(logs.JOB_DEAD, reason=job.recent[-1].reason, **_passed(job))
         elif found.skipped:
             self._tally.add("skipped", found.skipped)
-            self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=found.skipped)
+            self._engine.log.notice(logs.JOB_SKIPPED, **_passed(job))
         if job.due_at is not None and job.due_at <= self._meter.now():
             self._completions.due_again = True
 
@@ -224,7 +224,7 @@ class TickRun:
             self._engine.log.warning(logs.JOB_RESCUED, job_id=job.id, fence=job.fence)
         if found.coalesced:
             self._tally.add("coalesced", found.coalesced)
-            self._engine.log.notice(logs.JOB_COALESCED, job_id=job.id, count=found.coalesced)
+            self._engine.log.notice(logs.JOB_COALESCED, **_passed(job))
         timeout = handler_timeout(job, self._engine.limits)
         left = (job.lease.until - self._meter.now()).total_seconds()
         if self._stopped:
@@ -237,6 +237,12 @@ class TickRun:
     def _waiting(self) -> list[asyncio.Task[Any]]:
         commit = self._completions.begin()
         return [*self._running.waiting(), *([] if commit is None else [commit])]
+
+
+def _passed(job: Job) -> dict[str, Any]:
+    """What the run put on record last says of the slots that it ended."""
+    run = job.recent[-1]
+    return {"job_id": job.id, "slot": run.slot, "count": run.count, "through": run.through}
 
 
 def _is_ours(stored: Stored, write: Write) -> bool:

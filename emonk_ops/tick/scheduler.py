@@ -18,7 +18,7 @@ from emonk_ops.tick.errors import InvalidJob, JobConflict, JobNotFound, StorageE
 from emonk_ops.tick.handlers import REGISTRY, DeclaredJob, HandlerRegistry
 from emonk_ops.tick.instants import aware
 from emonk_ops.tick.job_options import check_options
-from emonk_ops.tick.jobs import Job, JobState
+from emonk_ops.tick.jobs import Job, JobState, Run
 from emonk_ops.tick.legacy_loop import LegacyLoop
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.rounds import TickRun
@@ -270,5 +270,5 @@ def _declaration(one: DeclaredJob, stored: Stored | None, now: datetime) -> Writ
             due_at=due_at,
             attempt=0,
             effects={},
-        )
+        ).with_run(Run(old.slot, "rescheduled", now, reason="declared anew", count=0))
     return None if new == old else Write(new, stored.version)
