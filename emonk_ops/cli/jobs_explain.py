@@ -50,7 +50,9 @@ def why(desk: Desk, job_id: JobId, at: At = "") -> ExitCode:
     if known.job is None:
         return desk.answer(_texts(data), code=ExitCode.CLOUD, hint=_list_hint(desk))
     code = ExitCode.DONE if told.known else ExitCode.INCONCLUSIVE
-    return desk.answer(_texts(data), code=code, hint=f"emonk-ops logs job {job_id}")
+    return desk.answer(
+        _texts(data), code=code, hint=f"emonk-ops logs job {job_id} --env {desk.env.name}"
+    )
 
 
 def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:

@@ -205,7 +205,7 @@ def _refused(call: str, answer: Answer, env: Environment) -> CloudError:
                 words, hint="Name yourself in ADMIN_USERS of the service; " + hint
             )
         case 404 if error.get("code") == "not_found":
-            return NotFound(words, hint=hint)
+            return NotFound(words, hint=f"emonk-ops jobs list --env {env.name}")
         case 404 | 405 | 501:
             return NotOffered(f"{call}: the service has no admin API here", hint=hint)
         case 409:

@@ -11,6 +11,7 @@ from emonk_ops.errors import Refused, UsageError
 from emonk_ops.ports import TickService
 from emonk_ops.tick.jobs import InvalidJob, Job, JobState, Schedule
 
+AT = "--at 2026-01-05T12:00:00Z or --at 2026-01-05T12:00:00+01:00"
 ENDED = "it has ended; nothing of it is left to {verb}"
 
 
@@ -34,11 +35,20 @@ def schedule_of(*, at: str, cron: str, zone: str, every: float | None) -> dict[s
         )
     if zone and not cron:
         raise UsageError("--tz belongs to --cron", hint="--at takes an offset: …T12:00:00+01:00")
+    if at and not _is_aware(at):
+        raise UsageError(f"--at {at} is no instant with a time zone", hint=AT)
     data = {**chosen, "tz": zone or "UTC"} if cron else chosen
     try:
         return Schedule.from_dict(data).to_dict()
     except InvalidJob as error:
         raise UsageError(error.message, hint=error.hint) from error
+
+
+def _is_aware(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def schedule(service: TickService, wanted: Mapping[str, Any]) -> Changed:

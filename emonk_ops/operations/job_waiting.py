@@ -96,8 +96,10 @@ def look(tools: Toolbox, job_id: str, at: datetime | None) -> Known:
     try:
         facts = tools.service.job_facts(job_id)
     except NotFound:
-        entries, error = _entries(tools, job_id, tools.clock.now() - AFTERWARDS, None)
-        return Known(job_id, None, tools.clock.now(), entries=entries, log_error=error)
+        now = tools.clock.now()
+        entries, error = _entries(tools, job_id, now - AFTERWARDS, None)
+        own = tuple(entry for entry in entries if entry.message != DRIVER_CHANGED)
+        return Known(job_id, None, now, entries=own, log_error=error)
     job = Job.from_dict(facts["job"])
     asked = at or (job.recent[-1].slot if job.finished and job.recent else job.slot)
     entries, error = _entries(tools, job_id, asked - AROUND, asked + AFTERWARDS)
