@@ -233,7 +233,7 @@ class Carriage:
 
     async def _pause(self, seconds: float) -> None:
         until: datetime = self._clock.now() + timedelta(seconds=seconds)
-        await self._clock.start(self._clock.sleep_until(until), name="migration")
+        await self._clock.wait({self._clock.start(self._clock.sleep_until(until))})
 
     async def _activate(self, mark: Mark) -> None:
         wanted = _wanted(mark)
