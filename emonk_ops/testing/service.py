@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from emonk_ops.errors import CloudError, Conflict
@@ -78,9 +79,13 @@ class InMemoryTickService(InMemoryServiceJobs):
             "format": FORMAT,
             "checksum": checksum,
             "count": len(jobs),
-            "held": [],
+            "held": [job["id"] for job in jobs if self._is_held(job)],
             "jobs": jobs,
         }
+
+    def _is_held(self, job: Mapping[str, Any]) -> bool:
+        until = job.get("lease_until")
+        return until is not None and datetime.fromisoformat(until) > self._world.clock.now()
 
     def import_jobs(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """A stored job stays where it has the higher fence."""
@@ -120,7 +125,7 @@ def _kind(job: Mapping[str, Any], stored: Mapping[str, Any] | None) -> str:
 
 
 def _checksum(jobs: Sequence[Mapping[str, Any]]) -> str:
-    text = json.dumps(jobs, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(jobs, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
