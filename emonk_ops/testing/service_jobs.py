@@ -54,7 +54,8 @@ class InMemoryServiceJobs:
         return job
 
     def cancel_job(self, job_id: str) -> Mapping[str, Any]:
-        return self._change("DELETE", job_id, {"state": "cancelled", "paused": False, **LEASE})
+        final = {"state": "cancelled", "paused": False, "due_at": None, **LEASE}
+        return self._change("DELETE", job_id, final)
 
     def pause_job(self, job_id: str) -> Mapping[str, Any]:
         leased = self._stored("POST", job_id).get("lease_until")
