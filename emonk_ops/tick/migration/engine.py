@@ -142,13 +142,12 @@ class Carriage:
         since = mark.quiesced_at if _silent(held) else ""
         mark = replace(mark, quiesced_at=since or to_text(self._clock.now()))
         self._marks.save(mark)
-        await self._silence(self._source, self._names[0], 0)
+        above = await self._silence(self._source, self._names[0], 0)
         target = await self._target.driver()
         if not _silent(target):
             raise _drives(self._names[1], target)
-        source = await self._source.driver()
-        epoch = await self._silence(self._target, self._names[1], 0 if not source else source.epoch)
-        mark = replace(mark, target_epoch=epoch)
+        epoch = await self._silence(self._target, self._names[1], above)
+        mark = replace(mark, source_epoch=above, target_epoch=epoch)
         self._marks.save(mark)
         return mark
 
@@ -283,7 +282,7 @@ def _silent(record: DriverRecord | None) -> bool:
 def _wanted(mark: Mark) -> DriverRecord | None:
     if mark.driver is None or _silent(mark.driver):
         return None
-    return replace(mark.driver, epoch=mark.target_epoch + 1)
+    return replace(mark.driver, epoch=max(mark.source_epoch, mark.target_epoch) + 1)
 
 
 def _drives(name: str, record: DriverRecord | None) -> MigrationRefused:

@@ -19,8 +19,8 @@ FORMAT = "emonk-migration/1"
 class Mark:
     """`driver` drove the source before, and shall drive the target (None: nobody ever said).
 
-    `after` is the last id of the batch that arrived last. `target_epoch` is the target's while
-    nobody drives it. `result` holds the facts of a migration that ended.
+    `after` is the last id of the batch that arrived last. The epochs are those while nobody drives
+    either side. `result` holds the facts of a migration that ended.
     """
 
     source: str
@@ -29,6 +29,7 @@ class Mark:
     quiesced_at: str = ""
     after: str = ""
     carried: int = 0
+    source_epoch: int = 0
     target_epoch: int = 0
     result: dict[str, Any] = field(default_factory=dict)
 
