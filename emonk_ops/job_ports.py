@@ -43,7 +43,7 @@ class ServiceJobs(Protocol):
 class Migration:
     """One carriage of all jobs from a store to another, as the command line asks for it.
 
-    A place is `service`, `json:PATH` or `firestore:PROJECT/DATABASE`. `mark` is the file that
+    A place is `service`, `json:PATH` or `firestore:PROJECT[/DATABASE]`. `mark` is the file that
     outlives the process; `wait_seconds` is how long live leases are waited for.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -52,8 +53,8 @@ def import_jobs(
     document = read_document(from_)
     require_flag(desk, yes=yes, no_input=no_input, what=f"jobs import --from {from_}")
     service = desk.toolbox().service
-    title = f"jobs import {document['count']} from {from_}"
-    with desk.book.locked_run(Heading("jobs", title, reason=reason)) as record:
+    title = f"jobs import --from {quote(str(from_))}"
+    with desk.book.locked_run(Heading(title, title, reason=reason)) as record:
         record.changed = True
         facts = take_in(service, document)
         told = (
@@ -87,13 +88,13 @@ def abandon_or_migrate(
     if source == target:
         raise UsageError(f"--from and --to are both {source}", hint="Two places are needed")
     desk.show_header()
-    verb = "abandon" if abandon else "migrate"
-    title = f"jobs {verb} from {source} to {target}"
+    command = f"jobs migrate --from {quote(source)} --to {quote(target)}"
+    title = f"{command} --abandon" if abandon else command
     require_flag(desk, yes=yes, no_input=no_input, what=title)
     tools = desk.toolbox()
     mark = tools.keep / MARK
     wanted = Migration(source, target, mark, wait, lambda line: desk.screen.line(f"  {line}"))
-    with desk.book.locked_run(Heading("jobs", title, reason=reason)) as record:
+    with desk.book.locked_run(Heading(command, title, reason=reason)) as record:
         act = tools.migrations.abandon if abandon else tools.migrations.run
         facts = dict(act(wanted))
         record.changed = not facts.get("already", False)
@@ -107,10 +108,9 @@ def abandon_or_migrate(
             )
         record.end(ExitCode.DONE, told)
     desk.screen.line(f"  {told}")
-    return desk.answer(facts, hint=_next(desk, facts["driver"], target))
-
-
-def _next(desk: Desk, driver: str, target: str) -> str:
-    if driver == "nobody":
-        return f"nobody drives: activate a driver on a service that keeps its jobs in {target}"
-    return f"emonk-ops status --env {desk.env.name}"
+    hint = f"emonk-ops status --env {desk.env.name}"
+    if target != "service" and not abandon:
+        kind = target.partition(":")[0]
+        hint = f"start the service with SCHEDULER_STORAGE={kind}; a revision of another name than "
+        hint += "the one that drove stands by until it is activated"
+    return desk.answer(facts, hint=hint)

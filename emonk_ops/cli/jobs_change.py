@@ -164,7 +164,7 @@ def _change(
     desk.show_header()
     require_flag(desk, yes=agreed[0], no_input=agreed[1], what=title)
     service = desk.toolbox().service
-    with desk.book.free_run(Heading("jobs", title, reason=reason)) as record:
+    with desk.book.free_run(Heading(title, title, reason=reason)) as record:
         done = act(service)
         record.changed = done.changed
         job_id = str(done.job["id"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +13,6 @@ from emonk_ops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from emonk_ops.operations.job_audit import JobAudit
-    from emonk_ops.tick.jobs import Job
-    from emonk_ops.toolbox import Toolbox
 
 At = Annotated[str, typer.Option("--at", help="The slot at or before this instant.")]
 Begin = Annotated[str, typer.Option("--from", help="The first instant, e.g. 2026-01-05T00:00:00Z.")]
@@ -57,7 +54,7 @@ def why(desk: Desk, job_id: JobId, at: At = "") -> ExitCode:
 
 def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
     """Account for every slot that the jobs' schedules had in a window."""
-    from emonk_ops.operations.job_audit import Total, as_data, jobs_of, told_classes
+    from emonk_ops.operations.job_audit import Total, as_data, ends_in_log, jobs_of, told_classes
     from emonk_ops.operations.job_audit import audit as audit_job
 
     desk.show_header()
@@ -68,8 +65,9 @@ def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
         raise UsageError(f"--from {begin} is not before --to {end or 'now'}", hint="Swap them")
     listed = (tools.service.job(sound_id(one)) for one in ids) if ids else None
     total, details = Total(), []
+    entries = ends_in_log(tools, since)
     for job in jobs_of(listed or tools.service.list_jobs()):
-        found = audit_job(job, since, until, now, _entries(tools, since))
+        found = audit_job(job, since, until, now, entries)
         total.include(found)
         _show(desk, found)
         if desk.json:
@@ -102,20 +100,6 @@ def _show(desk: Desk, found: JobAudit) -> None:
     if found.unknown:
         first, last = (one.isoformat() for one in found.unknown)
         desk.screen.line(f"    cannot be judged: {first} to {last}: {found.why_unknown}")
-
-
-def _entries(tools: Toolbox, since: datetime) -> Any:
-    from emonk_ops.operations.job_slots import LOGGED
-    from emonk_ops.operations.job_waiting import service_entries
-
-    said = " OR ".join(f'jsonPayload.message="{message}"' for message in LOGGED)
-
-    def told(job: Job) -> Iterable[Any]:
-        query = service_entries(tools, f'jsonPayload.job_id="{job.id}" AND ({said})')
-        found: Iterator[Any] = tools.logs.entries(query, since=since)
-        return found
-
-    return told
 
 
 def _texts(data: dict[str, Any]) -> dict[str, Any]:

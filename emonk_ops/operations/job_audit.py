@@ -19,8 +19,10 @@ from emonk_ops.operations.job_slots import (
     reach_of,
     slots_between,
 )
+from emonk_ops.operations.job_waiting import service_entries
 from emonk_ops.ports import LogEntry
 from emonk_ops.tick.jobs import Job
+from emonk_ops.toolbox import Toolbox
 
 GAP, UNKNOWN, WAITING, COUNTED = "missing", "unknown", "waiting", "counted"
 # In the order in which they are told. "counted": ended by the job's counters, which one ended how
@@ -74,6 +76,17 @@ def audit(job: Job, begin: datetime, end: datetime, now: datetime, entries: Entr
     if found.unknown:
         found.why_unknown = _why_unknown(reach, changed)
     return found
+
+
+def ends_in_log(tools: Toolbox, since: datetime) -> Entries:
+    """The entries of the service's log that tell of a job's ended slots, as they are read."""
+    said = " OR ".join(f'jsonPayload.message="{message}"' for message in LOGGED)
+
+    def told(job: Job) -> Iterator[LogEntry]:
+        query = service_entries(tools, f'jsonPayload.job_id="{job.id}" AND ({said})')
+        return tools.logs.entries(query, since=since)
+
+    return told
 
 
 def _forgotten(job: Job, slot: datetime, reach: datetime | None) -> bool:
@@ -156,7 +169,8 @@ class Total:
             return ExitCode.INCONCLUSIVE, f"INCONCLUSIVE: {unknown} of {n} slots cannot be judged"
         if n == 0:
             return ExitCode.INCONCLUSIVE, "INCONCLUSIVE: no slot lies in this window"
-        return ExitCode.DONE, f"PASS: all {n} slots are accounted for"
+        waiting = f", {self.classes[WAITING]} of them not run yet" if self.classes[WAITING] else ""
+        return ExitCode.DONE, f"PASS: all {n} slots are accounted for{waiting}"
 
 
 def as_data(found: JobAudit) -> Mapping[str, Any]:

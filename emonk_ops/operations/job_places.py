@@ -12,7 +12,7 @@ PATH_VARIABLE = "SCHEDULER_JSON_PATH"
 
 
 def place_of(env: Environment, text: str) -> str:
-    """`service`, `json:/absolute/path` or `firestore:project/database`. Raises UsageError.
+    """`service`, `json:/absolute/path` or `firestore:project[/database]`. Raises UsageError.
 
     Plain `json` is the file that the environment's service_env names, plain `firestore` the
     default database of its project.
@@ -29,7 +29,8 @@ def place_of(env: Environment, text: str) -> str:
             project, slash, database = where.partition("/")
             if slash and not (project and database):
                 raise UsageError(f"'{text}' is not firestore:PROJECT/DATABASE", hint=FORMS)
-            return f"firestore:{project or env.project}/{database or '(default)'}"
+            named = project or env.project
+            return f"firestore:{named}/{database}" if database else f"firestore:{named}"
     raise UsageError(f"'{text}' is no place of jobs", hint=f"One of {FORMS}")
 
 

@@ -111,6 +111,8 @@ def _reasons(job: Job, slot: datetime, runs: Sequence[Run], late: float) -> str:
     ]
     if late > ON_TIME_SECONDS and folded:
         reasons.append(f"{folded[-1].count} earlier slots had been missed and were folded into it")
+    if late > ON_TIME_SECONDS and job.created_at > slot:
+        reasons.append(f"the job was created after it, at {shown(job.created_at)}")
     if late > ON_TIME_SECONDS and not reasons:
         reasons.append("no tick of the driver claimed it before")
     if runs[-1].outcome == "dead":

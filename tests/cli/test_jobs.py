@@ -296,3 +296,15 @@ def test_an_audit_passes_fails_or_cannot_say(place: Place) -> None:
     assert unsure.code == ExitCode.INCONCLUSIVE
     assert "cannot be judged: 2026-01-05T12:05:00+00:00" in unsure.out
     assert place.type("audit", "--from", "2026-01-06T00:00:00Z").code == ExitCode.USAGE
+
+
+def test_what_was_cut_off_is_said_with_the_command_that_goes_on(place: Place) -> None:
+    def cut_off(_call: str) -> None:
+        raise SystemExit(137)
+
+    place.world.before = cut_off
+    assert place.type("pause", "digest").code == 137
+    place.world.before = lambda _call: None
+    assert "go on with: emonk-ops jobs pause digest --env qa" in place.type("list").out
+    place.type("pause", "digest")
+    assert "unfinished" not in place.type("list").out

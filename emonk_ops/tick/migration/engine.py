@@ -87,7 +87,9 @@ class Carriage:
         mark = self._known_mark()
         if mark is None or mark.ended:
             raise MigrationRefused(
-                "no migration between these two is unfinished.", code="unfinished"
+                "no migration between these two is unfinished.",
+                hint="There is nothing to abandon.",
+                code="unfinished",
             )
         if await self._activated(mark):
             raise MigrationRefused(

@@ -74,6 +74,8 @@ RESCHEDULED = HOLED.with_run(Run(minutes(20), "rescheduled", minutes(20), count=
          "failed: Boom: no disk; attempt 2 failed: Boom: no disk; Boom: no disk", True),
         (LATE, 6, 9, "ran once and succeeded, late (ended 190 s after it): no tick of the driver "
          "claimed it before", True),
+        (replace(LATE, created_at=minutes(7)), 5, 9, "late (ended 190 s after it): the job was "
+         "created after it, at 2026-01-05 12:07:00Z", True),
         (CAUGHT_UP, 21, 22, "12:20:00Z ran once and succeeded, late (ended 62 s after it): 3 "
          "earlier slots had been missed and were folded into it", True),
         (CAUGHT_UP, 12, 22, "12:10:00Z did not run by itself: it was folded into a later one at "
