@@ -28,6 +28,9 @@ from emonk_ops.tick.migration.sides import Side, StoreSide
 from emonk_ops.tick.storage import JobStorage
 from emonk_ops.tick.storage.json_file import JsonFileStorage
 
+# A page of 500 jobs is no tick: it may take its time.
+READ_SECONDS = 20.0
+WRITE_SECONDS = 30.0
 EMULATOR = "FIRESTORE_EMULATOR_HOST"
 
 
@@ -100,11 +103,12 @@ class StoreMigrations:
 
     def _firestore(self, where: str) -> JobStorage:
         from emonk_ops.tick.storage.firestore import FirestoreStorage
-        from emonk_ops.tick.storage.firestore_calls import Place
+        from emonk_ops.tick.storage.firestore_calls import Place, Timeouts
 
         project, _, database = where.partition("/")
         place = Place(project, database or "(default)", emulator=self._emulator())
-        return FirestoreStorage(place, self._clock, rng=random.Random(secrets.randbits(64)))
+        rng, patient = random.Random(secrets.randbits(64)), Timeouts(READ_SECONDS, WRITE_SECONDS)
+        return FirestoreStorage(place, self._clock, rng=rng, timeouts=patient)
 
     def _emulator(self) -> str:
         """host:port instead of the real Firestore; "" for the real one."""

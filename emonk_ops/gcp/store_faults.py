@@ -9,6 +9,7 @@ from emonk_ops.errors import (
     CloudError,
     Conflict,
     CredentialsMissing,
+    NotOffered,
     OpsError,
     PermissionMissing,
     Refused,
@@ -27,6 +28,11 @@ BY_CODE: dict[str, type[OpsError]] = {
     "UNAUTHENTICATED": CredentialsMissing,
     "UNAVAILABLE": Unreachable,
     "DEADLINE_EXCEEDED": Unreachable,
+    "UNIMPLEMENTED": NotOffered,
+}
+HINTS = {
+    "UNIMPLEMENTED": "There is no Firestore there. Start one: gcloud emulators firestore start; "
+    "and name it in FIRESTORE_EMULATOR_HOST",
 }
 BY_REFUSAL: dict[str, type[OpsError]] = {
     "leased": StillLeased,
@@ -54,6 +60,7 @@ def _ours(env: Environment, error: TickError) -> OpsError:
         case StorageDamaged():
             return StateDamaged(error.message, hint=hint)
         case StorageError():
-            hint = f"{error.hint} {AGAIN}".strip()
+            hint = HINTS.get(error.code, error.hint)
+            hint = f"{hint} {AGAIN}".strip() if error.transient or not hint else hint
             return BY_CODE.get(error.code, CloudError)(error.message, hint=hint)
     return StepFailed(error.message, hint=hint)

@@ -15,13 +15,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from emonk_ops.gcp.job_stores import READ_SECONDS, WRITE_SECONDS
 from emonk_ops.tick.clock import SystemClock
 from emonk_ops.tick.migration.engine import Carriage, Limits
 from emonk_ops.tick.migration.mark import MarkFile
 from emonk_ops.tick.migration.sides import StoreSide
 from emonk_ops.tick.storage import JobStorage
 from emonk_ops.tick.storage.firestore import FirestoreStorage
-from emonk_ops.tick.storage.firestore_calls import Place
+from emonk_ops.tick.storage.firestore_calls import Place, Timeouts
 from emonk_ops.tick.storage.json_file import JsonFileStorage
 
 
@@ -66,7 +67,8 @@ def storage_at(place: str) -> JobStorage:
     clock = SystemClock()
     if kind == "json":
         return JsonFileStorage(where, clock)
-    return FirestoreStorage(Place(where, emulator=os.environ["FIRESTORE_EMULATOR_HOST"]), clock)
+    place = Place(where, emulator=os.environ["FIRESTORE_EMULATOR_HOST"])
+    return FirestoreStorage(place, clock, timeouts=Timeouts(READ_SECONDS, WRITE_SECONDS))
 
 
 async def carry(source: str, target: str, mark: str, killer: Killer) -> dict[str, Any]:

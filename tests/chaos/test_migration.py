@@ -24,7 +24,7 @@ from .mixed_jobs import mixed_jobs
 
 JOBS = int(os.environ.get("EMONK_MIGRATE_JOBS", "1000"))
 SEED = int(os.environ.get("EMONK_MIGRATE_SEED", "1"))
-KILLS = 5
+KILLS = int(os.environ.get("EMONK_MIGRATE_KILLS", "5"))
 LONGEST_SECONDS = 300.0
 PROGRAM = Path(__file__).with_name("crashing_migration.py")
 

@@ -77,7 +77,12 @@ class StoreSide:
             writes = await self._writes(left, now)
             if not writes:
                 return
-            outcomes = await self._storage.write(writes)
+            try:
+                outcomes = await self._storage.write(writes)
+            except StorageError as error:
+                if not error.transient:
+                    raise
+                continue  # what was applied all the same is found equal
             left = [
                 write.job
                 for write, outcome in zip(writes, outcomes, strict=True)

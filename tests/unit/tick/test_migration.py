@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from emonk_ops.tick.errors import TickError
+from emonk_ops.tick.errors import StorageError, TickError
 from emonk_ops.tick.jobs import Job, JobState, Lease, checksum
 from emonk_ops.tick.migration.engine import Carriage, Limits
 from emonk_ops.tick.migration.mark import MarkFile
 from emonk_ops.tick.migration.sides import MigrationRefused, StoreSide, sum_up
 from emonk_ops.tick.schedules import Schedule
 from emonk_ops.tick.settlement import after_success, claim
-from emonk_ops.tick.storage import DriverRecord, JobStorage, Write
+from emonk_ops.tick.storage import DriverRecord, JobStorage, Outcome, Write
 from emonk_ops.tick.storage.memory import MemoryStorage
 from emonk_ops.tick.testing import EPOCH, ManualClock
 
@@ -282,3 +282,23 @@ async def test_a_store_that_nobody_ever_drove_leaves_the_target_to_be_activated(
     facts = await world.carriage().run()
     assert facts["driver"] == "nobody"
     assert await world.drivers() == ("nobody", "nobody")
+
+
+class Forgetful(MemoryStorage):
+    """Applies a batch and loses the answer, every other time."""
+
+    calls = 0
+
+    async def write(self, batch: Sequence[Write]) -> tuple[Outcome, ...]:
+        outcomes = await super().write(batch)
+        self.calls += 1
+        if self.calls % 2:
+            raise StorageError("lost", code="UNAVAILABLE", transient=True)
+        return outcomes
+
+
+async def test_a_batch_whose_answer_was_lost_is_not_written_twice(world: World) -> None:
+    await world.hold(*(job(f"j{n}") for n in range(3)))
+    world.there = there = Forgetful(world.clock)
+    assert (await world.carriage().run())["count"] == 3
+    assert there.calls == 1
