@@ -67,8 +67,8 @@ def storage_at(place: str) -> JobStorage:
     clock = SystemClock()
     if kind == "json":
         return JsonFileStorage(where, clock)
-    place = Place(where, emulator=os.environ["FIRESTORE_EMULATOR_HOST"])
-    return FirestoreStorage(place, clock, timeouts=Timeouts(READ_SECONDS, WRITE_SECONDS))
+    database = Place(where, emulator=os.environ["FIRESTORE_EMULATOR_HOST"])
+    return FirestoreStorage(database, clock, timeouts=Timeouts(READ_SECONDS, WRITE_SECONDS))
 
 
 async def carry(source: str, target: str, mark: str, killer: Killer) -> dict[str, Any]:
