@@ -47,7 +47,7 @@ def ends_of(job: Job, run: Run) -> Iterator[datetime]:
 def passed(job: Job, slot: datetime, count: int, through: datetime | None) -> Iterator[datetime]:
     """`count` slots from `slot` on, or those up to `through` where that is known."""
     at: datetime | None = slot
-    for _ in range(count):
+    for _ in range(count if through is None else MOST_COUNTED):
         if at is None or (through is not None and at > through):
             return
         yield at

@@ -14,6 +14,7 @@ from emonk_ops.tick.jobs import Job, Lease
 from emonk_ops.tick.releasing import released
 from emonk_ops.tick.service import TickService
 from emonk_ops.tick.settlement import paused
+from emonk_ops.tick.storage import Lock
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -51,6 +52,10 @@ async def release(service: TickService, request: Request) -> Answer:
         after = await service.scheduler.change(job_id, give_back)
     before = found[-1] if found else after
     lease = None if before.lease is None else _lease(before, before.lease, now)
+    if before.lease is not None and before.concurrency_key is not None:
+        # Else the key would stay busy until the lease that was given back had ended.
+        held = Lock(before.concurrency_key, before.lease.id, before.lease.until)
+        await service.storage.unlock([held])
     return 200, {"released": lease is not None, "lease": lease, "job": after.to_dict()}
 
 
