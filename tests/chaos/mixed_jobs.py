@@ -48,6 +48,7 @@ def _job(rng: random.Random, number: int) -> Job:
         timeout_seconds=rng.choice((None, 7.5)),
         misfire=rng.choice(("run_once", "run_all", "skip")),
         declared=rng.random() < 0.1,
+        concurrency_key=rng.choice((None, "mail", "ä")),
         max_attempts=rng.choice((1, 3)),
     )
     for _ in range(rng.choice((0, 0, 1, 5, 25))):

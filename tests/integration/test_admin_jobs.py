@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from emonk_ops.tick.app import application
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.service import TickService
 from emonk_ops.tick.settings import read_settings
+from emonk_ops.tick.storage import Lock
 from emonk_ops.tick.testing import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +51,7 @@ class Admin:
 
     async def claimed(self) -> asyncio.Task[Any]:
         """A job `one` that runs, and the tick that runs it."""
-        wanted = {"id": "one", "type": "slow", "schedule": {"every": 60}}
+        wanted = {"id": "one", "type": "slow", "schedule": {"every": 60}, "concurrency_key": "k"}
         await self.call("POST", "/admin/jobs", 201, **wanted)
         await self.clock.advance(60)
         tick = asyncio.create_task(self.service.scheduler.run_tick())
@@ -84,6 +86,8 @@ async def test_only_administrators_get_in_and_an_unknown_job_is_not_found(
 
 async def test_a_live_lease_is_kept_unless_forced_with_a_reason(admin: Admin) -> None:
     tick = await admin.claimed()
+    other = Lock("k", "another", admin.clock.now() + timedelta(seconds=60))
+    assert await admin.service.storage.lock([other]) == (None,)
     for body in ({}, {"force": True}, {"force": True, "reason": ""}, {"reason": "no force"}):
         refusal = await admin.call("POST", "/admin/jobs/one/release", 409, **body)
         assert refusal["error"]["code"] == "leased"
@@ -101,6 +105,8 @@ async def test_a_forced_release_makes_the_late_result_stale(admin: Admin) -> Non
     assert (answer["job"]["state"], answer["job"]["lease_id"]) == ("scheduled", None)
     assert answer["job"]["fence"] == 2
     assert answer["job"]["recent"][-1]["reason"] == "released by hand: stuck"
+    other = Lock("k", "another", admin.clock.now() + timedelta(seconds=60))
+    assert (await admin.service.storage.lock([other]))[0] is not None, "the key is still busy"
     admin.go_on.set()
     report = await tick
     assert report.stale_completion == 1
