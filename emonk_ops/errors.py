@@ -112,6 +112,13 @@ class LockLost(Refused):
     code = "lock-lost"
 
 
+class StillLeased(OpsError):
+    """A live lease is in the way; it ends by itself."""
+
+    code = "leased"
+    exit_code = ExitCode.WAITING
+
+
 class StateDamaged(OpsError):
     """A state file is damaged; it is left as it is."""
 

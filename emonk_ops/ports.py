@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from emonk_ops.job_ports import ServiceJobs
+
 
 @dataclass(frozen=True)
 class TrafficShare:
@@ -224,7 +226,7 @@ class Quiesced:
     running: int
 
 
-class TickService(Protocol):
+class TickService(ServiceJobs, Protocol):
     """The running service over HTTP, through its public URL."""
 
     def probe(
@@ -254,8 +256,6 @@ class TickService(Protocol):
         ...
 
     def import_jobs(self, document: Mapping[str, Any]) -> Mapping[str, Any]: ...
-
-    def list_jobs(self) -> tuple[Mapping[str, Any], ...]: ...
 
 
 class Platform(Protocol):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
+    from emonk_ops.job_ports import Migrations
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
     from emonk_ops.settings import Environment
 
@@ -30,6 +31,8 @@ class Ports(Protocol):
     def platform(self) -> Platform: ...
     @property
     def commands(self) -> Commands: ...
+    @property
+    def migrations(self) -> Migrations: ...
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,7 @@ class Toolbox:
     @property
     def commands(self) -> Commands:
         return self.ports.commands
+
+    @property
+    def migrations(self) -> Migrations:
+        return self.ports.migrations

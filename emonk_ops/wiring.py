@@ -11,6 +11,7 @@ from emonk_ops.settings import Environment, Target
 
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
+    from emonk_ops.job_ports import Migrations
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
     from emonk_ops.toolbox import Toolbox
 
@@ -56,6 +57,12 @@ class Wiring:
         from emonk_ops.gcp.tick_service import HttpTickService
 
         return HttpTickService(self.env, lambda: self.uri, id_tokens(self.env))
+
+    @cached_property
+    def migrations(self) -> Migrations:
+        from emonk_ops.gcp.job_stores import StoreMigrations
+
+        return StoreMigrations(self.env, lambda: self.service)
 
     @cached_property
     def uri(self) -> str:

@@ -28,6 +28,7 @@ ENTRIES = {
         "history",
     ),
     "logs": Entry("The service's log, through the Logging API.", "logs", "logs_app"),
+    "jobs": Entry("The stored jobs: look, change, carry, explain, audit.", "jobs", "jobs_app"),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

@@ -30,7 +30,7 @@ def grants(env: Environment) -> dict[str, tuple[Grant, ...]]:
         Grant("roles/serviceusage.serviceUsageViewer", project, "see which APIs are enabled"),
         Grant("roles/iam.securityReviewer", project, "see what the service's account may do"),
     )
-    person = (
+    person: tuple[Grant, ...] = (
         Grant(
             "roles/iam.serviceAccountTokenCreator",
             env.tick_invoker,
@@ -41,6 +41,7 @@ def grants(env: Environment) -> dict[str, tuple[Grant, ...]]:
     if env.storage == "firestore":
         account.append(Grant("roles/datastore.user", project, "keep jobs in Firestore"))
         operator += (Grant("roles/datastore.viewer", project, "see that the database exists"),)
+        person += (Grant("roles/datastore.user", project, "only to carry jobs by hand: migrate"),)
     return {
         "operator": (*operator, *person),
         "pipeline": operator,

@@ -42,6 +42,8 @@ def unfinished_sentence(run: Run, env: str) -> str:
     who = run.who.get("actor", "somebody")
     how = run.status.replace("_", " ") or "it never ended"
     again = f"stage {run.stage}" if run.command == "stage" else "rollback"
+    if run.command.startswith("jobs "):
+        again = run.command
     if run.status == "restore_incomplete":
         again = "rollback"
     return (

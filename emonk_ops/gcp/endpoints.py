@@ -26,16 +26,16 @@ class SandboxAddress:
 def sandbox_address(env: Environment) -> SandboxAddress:
     """From the settings, else from the sandbox's directory. Raises Unreachable when it is down."""
     if env.sandbox_grpc and env.sandbox_http:
-        return _on_loopback(SandboxAddress(env.sandbox_grpc, env.sandbox_http.rstrip("/")))
+        return on_loopback(SandboxAddress(env.sandbox_grpc, env.sandbox_http.rstrip("/")))
     path = env.sandbox_dir / "endpoint.json"
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
         raise Unreachable(f"no sandbox runs in {env.sandbox_dir}", hint=UP) from None
-    return _on_loopback(SandboxAddress(str(found["grpc"]), str(found["http"]).rstrip("/")))
+    return on_loopback(SandboxAddress(str(found["grpc"]), str(found["http"]).rstrip("/")))
 
 
-def _on_loopback(address: SandboxAddress) -> SandboxAddress:
+def on_loopback(address: SandboxAddress) -> SandboxAddress:
     for url in (f"//{address.grpc}", address.http):
         host = urlsplit(url).hostname or ""
         if host != "localhost" and not _is_loopback(host):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -83,16 +83,36 @@ class HttpTickService:
     def import_jobs(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._admin("POST", "/import", document, seconds=60.0)
 
-    def list_jobs(self) -> tuple[Mapping[str, Any], ...]:
-        jobs: list[Mapping[str, Any]] = []
-        after: str | None = None
+    def list_jobs(self, *, after: str = "") -> Iterator[Mapping[str, Any]]:
         while True:
-            suffix = f"&after={quote(after, safe='')}" if after else ""
+            suffix = f"&after={_quoted(after)}" if after else ""
             page = self._admin("GET", f"/jobs?limit={LISTED}{suffix}")
-            jobs.extend(page["jobs"])
-            after = page.get("next")
+            yield from page["jobs"]
+            after = page.get("next") or ""
             if not after:
-                return tuple(jobs)
+                return
+
+    def job(self, job_id: str) -> Mapping[str, Any]:
+        return self._admin("GET", f"/jobs/{_quoted(job_id)}")
+
+    def job_facts(self, job_id: str) -> Mapping[str, Any]:
+        return self._admin("GET", f"/jobs/{_quoted(job_id)}/facts")
+
+    def schedule_job(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._admin("POST", "/jobs", wanted)
+
+    def cancel_job(self, job_id: str) -> Mapping[str, Any]:
+        return self._admin("DELETE", f"/jobs/{_quoted(job_id)}")
+
+    def pause_job(self, job_id: str) -> Mapping[str, Any]:
+        return self._admin("POST", f"/jobs/{_quoted(job_id)}/pause")
+
+    def resume_job(self, job_id: str) -> Mapping[str, Any]:
+        return self._admin("POST", f"/jobs/{_quoted(job_id)}/resume")
+
+    def release_job(self, job_id: str, *, force: bool, reason: str) -> Mapping[str, Any]:
+        body = {"force": force, "reason": reason}
+        return self._admin("POST", f"/jobs/{_quoted(job_id)}/release", body)
 
     def _audience(self, uri: str) -> str:
         return self._env.audience or uri
@@ -141,6 +161,10 @@ class HttpTickService:
         )
 
 
+def _quoted(job_id: str) -> str:
+    return quote(job_id, safe="")
+
+
 def _json(answer: httpx.Response) -> dict[str, Any]:
     try:
         found = answer.json()
@@ -180,8 +204,8 @@ def _refused(call: str, answer: Answer, env: Environment) -> CloudError:
             return PermissionMissing(
                 words, hint="Name yourself in ADMIN_USERS of the service; " + hint
             )
-        case 404 if error.get("code") == "job_not_found":
-            return NotFound(words, hint=hint)
+        case 404 if error.get("code") == "not_found":
+            return NotFound(words, hint=f"emonk-ops jobs list --env {env.name}")
         case 404 | 405 | 501:
             return NotOffered(f"{call}: the service has no admin API here", hint=hint)
         case 409:

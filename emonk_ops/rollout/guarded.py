@@ -10,14 +10,16 @@ from emonk_ops.toolbox import Ports
 
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
+    from emonk_ops.job_ports import Migrations
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
 
-# The methods of CloudRun, TickJobs and TickService that change something.
+# The methods of CloudRun, TickJobs, TickService and Migrations that change something.
 CHANGES = frozenset(
     {
         *("deploy", "route", "annotate"),
         *("create", "update", "pause", "resume", "run", "delete"),
-        *("activate", "quiesce", "import_jobs"),
+        *("activate", "quiesce", "import_jobs", "abandon"),
+        *("schedule_job", "cancel_job", "pause_job", "resume_job", "release_job"),
     }
 )
 Require = Callable[[], None]  # raises LockLost
@@ -41,6 +43,10 @@ class GuardedPorts:
     @property
     def service(self) -> TickService:
         return cast("TickService", _Guarded(self._ports.service, self._require))
+
+    @property
+    def migrations(self) -> Migrations:
+        return cast("Migrations", _Guarded(self._ports.migrations, self._require))
 
     @property
     def clock(self) -> Clock:

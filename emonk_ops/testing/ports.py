@@ -10,6 +10,7 @@ from emonk_ops.ports import CommandResult, LogEntry
 from emonk_ops.testing.clock import ManualClock
 from emonk_ops.testing.cloud_run import InMemoryCloudRun, InMemoryTickJobs
 from emonk_ops.testing.log_query import Matches, matcher
+from emonk_ops.testing.migrations import InMemoryMigrations
 from emonk_ops.testing.service import InMemoryTickService
 from emonk_ops.testing.world import InMemoryWorld
 
@@ -104,3 +105,4 @@ class InMemoryPorts:
         self.service = InMemoryTickService(world)
         self.platform = InMemoryPlatform()
         self.commands = InMemoryCommands()
+        self.migrations = InMemoryMigrations(world)

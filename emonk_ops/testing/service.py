@@ -7,20 +7,22 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from emonk_ops.errors import CloudError, Conflict, NotOffered, Unreachable
+from emonk_ops.errors import CloudError, Conflict
 from emonk_ops.ports import Answer, DriverState, Quiesced
+from emonk_ops.testing.service_jobs import InMemoryServiceJobs
 from emonk_ops.testing.world import InMemoryWorld
 
 FORMAT = "emonk-jobs/1"
 
 
-class InMemoryTickService:
+class InMemoryTickService(InMemoryServiceJobs):
     """See `emonk_ops.ports.TickService`. Without ADMIN_USERS there is no admin API."""
 
     def __init__(self, world: InMemoryWorld) -> None:
-        self._world = world
+        super().__init__(world)
 
     def probe(
         self,
@@ -77,9 +79,13 @@ class InMemoryTickService:
             "format": FORMAT,
             "checksum": checksum,
             "count": len(jobs),
-            "held": [],
+            "held": [job["id"] for job in jobs if self._is_held(job)],
             "jobs": jobs,
         }
+
+    def _is_held(self, job: Mapping[str, Any]) -> bool:
+        until = job.get("lease_until")
+        return until is not None and datetime.fromisoformat(until) > self._world.clock.now()
 
     def import_jobs(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """A stored job stays where it has the higher fence."""
@@ -97,9 +103,6 @@ class InMemoryTickService:
         after = self.export_jobs()
         return {**counts, "count": after["count"], "checksum": after["checksum"]}
 
-    def list_jobs(self) -> tuple[Mapping[str, Any], ...]:
-        return tuple(self.export_jobs()["jobs"])
-
     def _health(self) -> dict[str, Any]:
         state = self._world.record() or ("", 0)
         serving = self._world.serving
@@ -112,12 +115,6 @@ class InMemoryTickService:
             "paths": {"legacy_loop": self._world.has_loop(), "cron_tick": True},
         }
 
-    def _require_admin(self, call: str) -> None:
-        if self._world.ill:
-            raise Unreachable(f"{call}: HTTP 503 from the app")
-        if not self._world.revision(self._world.serving).env.get("ADMIN_USERS"):
-            raise NotOffered(f"{call}: the service has no admin API here")
-
 
 def _kind(job: Mapping[str, Any], stored: Mapping[str, Any] | None) -> str:
     if stored is None:
@@ -128,7 +125,7 @@ def _kind(job: Mapping[str, Any], stored: Mapping[str, Any] | None) -> str:
 
 
 def _checksum(jobs: Sequence[Mapping[str, Any]]) -> str:
-    text = json.dumps(jobs, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(jobs, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emonk_ops.tick import admin_jobs
 from emonk_ops.tick.auth import Unauthorized
 from emonk_ops.tick.carrying import export_jobs, import_jobs
 from emonk_ops.tick.enqueueing import id_of
@@ -39,6 +39,10 @@ def admin_routes(service: TickService) -> list[Route]:
         ("POST", "/admin/jobs", _schedule),
         ("GET", "/admin/jobs/{id}", _show),
         ("DELETE", "/admin/jobs/{id}", _cancel),
+        ("POST", "/admin/jobs/{id}/pause", admin_jobs.pause),
+        ("POST", "/admin/jobs/{id}/resume", admin_jobs.resume),
+        ("POST", "/admin/jobs/{id}/release", admin_jobs.release),
+        ("GET", "/admin/jobs/{id}/facts", admin_jobs.facts),
         ("GET", "/admin/export", _export),
         ("POST", "/admin/import", _import),
         ("GET", "/admin/driver", _driver),
@@ -106,7 +110,7 @@ async def _show(service: TickService, request: Request) -> tuple[int, dict[str, 
 
 
 async def _schedule(service: TickService, request: Request) -> tuple[int, dict[str, Any]]:
-    body = await _body(request)
+    body = await admin_jobs.body_of(request)
     job_type = str(body.pop("type", ""))
     if not body.pop("allow_unknown", False):
         service.scheduler.engine.registry.get(job_type)
@@ -149,7 +153,7 @@ async def _export(service: TickService, _request: Request) -> tuple[int, dict[st
 
 async def _import(service: TickService, request: Request) -> tuple[int, dict[str, Any]]:
     service.scheduler.engine.driver.put_off()
-    return 200, await import_jobs(service.storage, await _body(request))
+    return 200, await import_jobs(service.storage, await admin_jobs.body_of(request))
 
 
 async def _driver(service: TickService, _request: Request) -> tuple[int, dict[str, Any]]:
@@ -167,7 +171,7 @@ async def _driver(service: TickService, _request: Request) -> tuple[int, dict[st
 
 
 async def _activate(service: TickService, request: Request) -> tuple[int, dict[str, Any]]:
-    body = await _body(request)
+    body = await admin_jobs.body_of(request)
     expected = _whole_number(body, "expected_epoch")
     at_least = _whole_number({"at_least": 0, **body}, "at_least")
     driver = service.scheduler.engine.driver
@@ -183,7 +187,7 @@ def _whole_number(body: dict[str, Any], name: str) -> int:
 
 
 async def _quiesce(service: TickService, request: Request) -> tuple[int, dict[str, Any]]:
-    wait = (await _body(request)).get("wait_seconds", 0)
+    wait = (await admin_jobs.body_of(request)).get("wait_seconds", 0)
     if isinstance(wait, bool) or not isinstance(wait, int | float):
         raise InvalidJob(f"wait_seconds={wait!r} is not a number.")
     seconds = min(max(float(wait), 0.0), LONGEST_QUIESCE_SECONDS)
@@ -197,13 +201,3 @@ async def _quiesce(service: TickService, request: Request) -> tuple[int, dict[st
         "live_leases": await service.storage.count_leases(),
         "running": service.scheduler.running_handlers,
     }
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body() or b"{}")
-    except ValueError as error:
-        raise InvalidJob(f"the body is not JSON: {error}.") from error
-    if not isinstance(body, dict):
-        raise InvalidJob("the body is not a JSON object.")
-    return body

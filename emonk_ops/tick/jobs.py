@@ -11,9 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from emonk_ops.tick.errors import InvalidJob
+from emonk_ops.tick.errors import InvalidJob as InvalidJob
 from emonk_ops.tick.instants import from_text, maybe_from_text, maybe_text, to_text
-from emonk_ops.tick.schedules import Schedule
+from emonk_ops.tick.schedules import Schedule as Schedule
 
 RECENT_RUNS = 20
 LONGEST_ID = 200
@@ -52,7 +52,8 @@ class Run:
     """How one slot, or one attempt at it, ended.
 
     `outcome` is succeeded, failed, dead, released, skipped or coalesced. For the last two `slot`
-    is the first and `through` the last of `count` slots.
+    is the first and `through` the last of `count` slots. "rescheduled" ends no slot (count 0): the
+    schedule was another one until then.
     """
 
     slot: datetime

@@ -217,7 +217,7 @@ class TickRun:
     def _settled(self, found: Settled, job: Job) -> None:
         if found.reason == "dead":
             self._tally.add("dead")
-            self._engine.log.error(logs.JOB_DEAD, job_id=job.id, reason=job.recent[-1].reason)
+            self._engine.log.error(logs.JOB_DEAD, reason=job.recent[-1].reason, **_passed(job))
         elif found.skipped:
             self._skipped(job, found.skipped)
         self._completions.note_due(job)
@@ -225,7 +225,7 @@ class TickRun:
     def _skipped(self, job: Job, count: int) -> None:
         reason = job.recent[-1].reason
         self._tally.add("skipped", count)
-        self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=count, reason=reason)
+        self._engine.log.notice(logs.JOB_SKIPPED, reason=reason, **_passed(job))
 
     def _claimed(self, found: Runnable, stored: Stored) -> None:
         job = stored.job
@@ -237,7 +237,7 @@ class TickRun:
             self._engine.log.warning(logs.JOB_RESCUED, job_id=job.id, fence=job.fence)
         if found.coalesced:
             self._tally.add("coalesced", found.coalesced)
-            self._engine.log.notice(logs.JOB_COALESCED, job_id=job.id, count=found.coalesced)
+            self._engine.log.notice(logs.JOB_COALESCED, **_passed(job))
         if found.skipped:
             self._skipped(job, found.skipped)
         timeout = handler_timeout(job, self._engine.limits)
@@ -252,3 +252,9 @@ class TickRun:
     def _waiting(self) -> list[asyncio.Task[Any]]:
         commit = self._completions.begin()
         return [*self._running.waiting(), *([] if commit is None else [commit])]
+
+
+def _passed(job: Job) -> dict[str, Any]:
+    """What the run put on record last says of the slots that it ended."""
+    run = job.recent[-1]
+    return {"job_id": job.id, "slot": run.slot, "count": run.count, "through": run.through}

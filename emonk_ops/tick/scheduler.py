@@ -19,7 +19,7 @@ from emonk_ops.tick.errors import InvalidJob, JobConflict, JobNotFound, StorageE
 from emonk_ops.tick.handlers import REGISTRY, DeclaredJob, HandlerRegistry
 from emonk_ops.tick.instants import aware
 from emonk_ops.tick.job_options import check_options
-from emonk_ops.tick.jobs import Job, JobState
+from emonk_ops.tick.jobs import Job, JobState, Run
 from emonk_ops.tick.legacy_loop import LegacyLoop
 from emonk_ops.tick.logs import Log, NumberedLog
 from emonk_ops.tick.rounds import TickRun
@@ -291,5 +291,5 @@ def _declaration(one: DeclaredJob, stored: Stored | None, now: datetime) -> Writ
             attempt=0,
             effects={},
             ordinal=old.ordinal + 1,
-        )
+        ).with_run(Run(old.slot, "rescheduled", now, reason="declared anew", count=0))
     return None if new == old else Write(new, stored.version)

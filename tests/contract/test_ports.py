@@ -358,7 +358,7 @@ def test_exported_jobs_come_in_again_and_a_changed_document_is_refused_whole(
     epoch = service.quiesce(wait_seconds=5.0).epoch
     document = service.export_jobs()
     assert document["format"] == "emonk-jobs/1"
-    assert document["count"] == len(document["jobs"]) == len(service.list_jobs())
+    assert document["count"] == len(document["jobs"]) == len(tuple(service.list_jobs()))
     again = service.import_jobs(document)
     assert (again["imported"], again["unchanged"]) == (0, document["count"])
     assert again["checksum"] == document["checksum"]
@@ -366,6 +366,45 @@ def test_exported_jobs_come_in_again_and_a_changed_document_is_refused_whole(
         service.import_jobs({**document, "checksum": "sha256:0"})
     assert service.export_jobs()["checksum"] == document["checksum"]
     service.activate("legacy", expected_epoch=epoch)
+
+
+def test_a_job_is_scheduled_paused_resumed_and_cancelled_over_the_admin_api(
+    subject: Subject, unpinned: Service
+) -> None:
+    service = subject.ports.service
+    wanted = {"id": "by-hand", "type": "log", "schedule": {"cron": "0 3 1 1 *", "tz": "UTC"}}
+    made = service.schedule_job(wanted)
+    assert (made["id"], made["state"], made["fence"]) == ("by-hand", "scheduled", 0)
+    with pytest.raises(Conflict):
+        service.schedule_job(wanted)
+    assert service.pause_job("by-hand")["state"] == "paused"
+    assert service.resume_job("by-hand")["state"] == "scheduled"
+    assert service.resume_job("by-hand")["state"] == "scheduled"
+    facts = service.job_facts("by-hand")
+    assert facts["job"]["id"] == "by-hand"
+    assert facts["known_type"] is True
+    assert facts["this_revision"] == unpinned.serving_revision
+    nobody = service.release_job("by-hand", force=False, reason="")
+    assert (nobody["released"], nobody["lease"]) == (False, None)
+    assert service.cancel_job("by-hand")["state"] == "cancelled"
+    assert service.job("by-hand")["state"] == "cancelled"
+    after = [job["id"] for job in service.list_jobs(after="by-hand")]
+    assert "by-hand" not in after
+    assert len(after) < len(tuple(service.list_jobs()))
+
+
+def test_a_job_that_is_not_there_is_not_found(subject: Subject, unpinned: Service) -> None:
+    service = subject.ports.service
+    for ask in (
+        service.job,
+        service.job_facts,
+        service.cancel_job,
+        service.pause_job,
+        service.resume_job,
+        lambda job_id: service.release_job(job_id, force=False, reason=""),
+    ):
+        with pytest.raises(NotFound):
+            ask("no-such-job")
 
 
 @pytest.mark.real_cloud
