@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from emonk_ops.tick.errors import NaiveTime
 
+OFFSET = "+00:00"
+
 
 def aware(value: datetime, name: str) -> datetime:
     """`value` in UTC. Raises NaiveTime, showing the aware form, when it has no time zone."""
@@ -21,7 +23,10 @@ def aware(value: datetime, name: str) -> datetime:
 
 def to_text(value: datetime) -> str:
     """ISO 8601 in UTC with a final Z; microseconds only when there are any."""
-    return value.replace(tzinfo=None).isoformat() + "Z"
+    text = value.isoformat()
+    if value.tzinfo is not None and not text.endswith(OFFSET):
+        text = value.astimezone(UTC).isoformat()
+    return text.removesuffix(OFFSET) + "Z"
 
 
 def maybe_text(value: datetime | None) -> str | None:

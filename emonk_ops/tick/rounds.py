@@ -129,9 +129,9 @@ class TickRun:
 
     def _sort_in(self, page: DuePage) -> None:
         self._tally.add("jobs_checked", len(page.jobs))
-        now = self._meter.now()
+        now, known = self._meter.now(), frozenset(self._engine.registry.types)
         for stored in page.jobs:
-            found = settlement.judge(stored.job, now, self._engine.registry.types)
+            found = settlement.judge(stored.job, now, known)
             if not isinstance(found, Left):
                 self._buffer.append((stored, found))
                 self._tally.add("jobs_due")
