@@ -167,22 +167,24 @@ class TickRun:
                 logs.STORAGE_FAILED, what="nothing could be claimed", code=", ".join(codes)
             )
             return
-        for (_, found), write, version in zip(chosen, writes, taken, strict=True):
-            if version is None:
+        for (_, found), stored in zip(chosen, taken, strict=True):
+            if stored is None:
                 self._tally.add("lost_race")
             elif isinstance(found, Settled):
-                self._settled(found, write.job)
+                self._settled(found, stored.job)
             else:
-                self._claimed(found, Stored(write.job, version))
+                self._claimed(found, stored)
 
     def _write_of(self, stored: Stored, found: Runnable | Settled, until: datetime) -> Write:
         if isinstance(found, Settled):
-            return Write(found.job, stored.version)
+            return Write(found.job, stored.version, stored.job)
         lease = Lease(Lease.fresh_id(), f"{self._engine.instance}/{self._tick_id}", until)
-        return Write(settlement.claim(found.job, lease), stored.version)
+        return Write(settlement.claim(found.job, lease), stored.version, stored.job)
 
-    async def _taken(self, writes: list[Write], outcomes: tuple[Outcome, ...]) -> list[str | None]:
-        """The version of each write that was made, read back where the answer was unclear."""
+    async def _taken(
+        self, writes: list[Write], outcomes: tuple[Outcome, ...]
+    ) -> list[Stored | None]:
+        """The job of each write that was made, read back where the answer was unclear."""
         unclear = [
             write.job.id
             for write, outcome in zip(writes, outcomes, strict=True)
@@ -195,13 +197,14 @@ class TickRun:
                 read = {stored.job.id: stored for stored in found if stored is not None}
             except StorageError as error:
                 self._failed("unclear claims could not be read back", error)
-        taken: list[str | None] = []
+        taken: list[Stored | None] = []
         for write, outcome in zip(writes, outcomes, strict=True):
             if outcome.verdict is Verdict.UNCLEAR:
                 stored = read.get(write.job.id)
-                taken.append(stored.version if stored and _is_ours(stored, write) else None)
+                taken.append(stored if stored and _is_ours(stored, write) else None)
             else:
-                taken.append(outcome.version if outcome.verdict is Verdict.OK else None)
+                made = outcome.verdict is Verdict.OK
+                taken.append(Stored(write.job, outcome.version) if made else None)
         return taken
 
     def _settled(self, found: Settled, job: Job) -> None:
