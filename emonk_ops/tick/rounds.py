@@ -63,6 +63,8 @@ class TickRun:
     async def run(self) -> TickReport:
         """Run to the end. Storage errors are counted, never raised."""
         while True:
+            # Results set out before the next claims, with which they can share a call.
+            self._completions.begin()
             await self._fill()
             waiting = self._waiting()
             if not waiting:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import grpc
@@ -41,39 +44,85 @@ def deletion_of(name: str, version: str) -> Any:
     return message
 
 
+@dataclass(slots=True)
+class _Asked:
+    """The writes of one caller, who waits for their outcomes."""
+
+    messages: list[Any]
+    answer: asyncio.Future[list[Outcome]]
+
+
 class Batches:
-    """Writes in as few calls as Firestore's limits allow."""
+    """Writes in as few calls as Firestore's limits allow.
+
+    What several callers ask for at the same moment, such as the claims of a round and the results
+    of the last one, shares a call.
+    """
 
     def __init__(self, calls: FirestoreCalls) -> None:
         self._calls = calls
+        self._asked: list[_Asked] = []
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def write(self, writes: Sequence[Expectation]) -> list[Outcome]:
         """The outcomes in order. Raises StorageError when no call got an answer."""
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            loop.call_soon(self._send)
+        asked = _Asked([message for message, _ in writes], loop.create_future())
+        self._asked.append(asked)
+        return await asked.answer
+
+    def _send(self) -> None:
+        asked, self._asked = self._asked, []
+        task = asyncio.get_running_loop().create_task(self._deliver(asked))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, asked: Sequence[_Asked]) -> None:
+        # A caller that was cancelled waits no more: its answer is done.
+        try:
+            outcomes = iter(await self._outcomes(asked))
+        except Exception as error:
+            for one in asked:
+                if not one.answer.done():
+                    one.answer.set_exception(error)
+            return
+        for one in asked:
+            own = list(islice(outcomes, len(one.messages)))
+            if not one.answer.done():
+                one.answer.set_result(own)
+
+    async def _outcomes(self, asked: Sequence[_Asked]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         errors: list[StorageError] = []
-        groups = list(_groups(message for message, _ in writes))
+        groups = list(_groups(message for one in asked for message in one.messages))
         for group in groups:
             try:
                 answer = await self._calls.batch_write(group)
+                results = zip(group, answer.status, answer.write_results, strict=True)
+                outcomes += [_outcome(status, result) for _, status, result in results]
             except StorageError as error:
                 errors.append(error)
                 outcomes += [Outcome(Verdict.UNCLEAR, code=error.code)] * len(group)
-            else:
-                outcomes += map(_outcome, answer.status, answer.write_results)
         if errors and len(errors) == len(groups):
             raise errors[0]
         return outcomes
 
 
 def _groups(messages: Iterable[Any]) -> Iterator[list[Any]]:
+    """The messages in order; Firestore refuses a call that writes a document twice."""
     group: list[Any] = []
+    names: set[str] = set()
     size = 0
     for message in messages:
-        more = message.ByteSize()
-        if group and (len(group) == MOST_WRITES or size + more > MOST_BYTES):
+        more, name = message.ByteSize(), message.update.name or message.delete
+        full = len(group) == MOST_WRITES or size + more > MOST_BYTES or name in names
+        if group and full:
             yield group
-            group, size = [], 0
+            group, names, size = [], set(), 0
         group.append(message)
+        names.add(name)
         size += more
     if group:
         yield group
