@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import grpc
@@ -15,6 +12,7 @@ from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.storage import Outcome, Verdict
 from emonk_ops.tick.storage.firestore_calls import FirestoreCalls
 from emonk_ops.tick.storage.firestore_documents import put_version, version_of
+from emonk_ops.tick.storage.together import Together
 
 MOST_WRITES = 500
 MOST_BYTES = 8 * 2**20
@@ -44,59 +42,21 @@ def deletion_of(name: str, version: str) -> Any:
     return message
 
 
-@dataclass(slots=True)
-class _Asked:
-    """The writes of one caller, who waits for their outcomes."""
-
-    messages: list[Any]
-    answer: asyncio.Future[list[Outcome]]
-
-
 class Batches:
-    """Writes in as few calls as Firestore's limits allow.
-
-    What several callers ask for at the same moment, such as the claims of a round and the results
-    of the last one, shares a call.
-    """
+    """Writes in as few calls as Firestore's limits allow, and as callers of one moment need."""
 
     def __init__(self, calls: FirestoreCalls) -> None:
         self._calls = calls
-        self._asked: list[_Asked] = []
-        self._sending: set[asyncio.Task[None]] = set()
+        self._together = Together(self._write)
 
     async def write(self, writes: Sequence[Expectation]) -> list[Outcome]:
         """The outcomes in order. Raises StorageError when no call got an answer."""
-        loop = asyncio.get_running_loop()
-        if not self._asked:
-            loop.call_soon(self._send)
-        asked = _Asked([message for message, _ in writes], loop.create_future())
-        self._asked.append(asked)
-        return await asked.answer
+        return await self._together.write([message for message, _ in writes])
 
-    def _send(self) -> None:
-        asked, self._asked = self._asked, []
-        task = asyncio.get_running_loop().create_task(self._deliver(asked))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _deliver(self, asked: Sequence[_Asked]) -> None:
-        # A caller that was cancelled waits no more: its answer is done.
-        try:
-            outcomes = iter(await self._outcomes(asked))
-        except Exception as error:
-            for one in asked:
-                if not one.answer.done():
-                    one.answer.set_exception(error)
-            return
-        for one in asked:
-            own = list(islice(outcomes, len(one.messages)))
-            if not one.answer.done():
-                one.answer.set_result(own)
-
-    async def _outcomes(self, asked: Sequence[_Asked]) -> list[Outcome]:
+    async def _write(self, messages: Sequence[Any]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         errors: list[StorageError] = []
-        groups = list(_groups(message for one in asked for message in one.messages))
+        groups = list(_groups(messages))
         for group in groups:
             try:
                 answer = await self._calls.batch_write(group)
