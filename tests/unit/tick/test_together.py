@@ -28,10 +28,12 @@ class Maker:
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
+        self.called = asyncio.Event()
         self.error: Exception | None = None
 
     async def make(self, writes: Sequence[str]) -> list[Outcome]:
         self.calls.append(list(writes))
+        self.called.set()
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
@@ -69,8 +71,7 @@ async def test_a_caller_that_is_cancelled_keeps_nobody_from_the_outcomes() -> No
     maker = Maker()
     together = Together(maker.make)
     first, second = (asyncio.create_task(together.write([name])) for name in "ab")
-    while not maker.calls:
-        await asyncio.sleep(0)
+    await maker.called.wait()
     first.cancel()
     assert await second == [Outcome(Verdict.OK, "b")]
     assert maker.calls == [["a", "b"]]

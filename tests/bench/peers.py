@@ -1,0 +1,137 @@
+"""Other schedulers over the same work, each as its own documentation sets it up."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import pickle
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.bench.jobs import DUE, IN_A_DAY
+from tests.bench.measuring import Figures, measured
+
+THREADS = 10
+POLL_SECONDS = 0.001
+_ran = itertools.count(1)
+_wanted = 0
+_all_ran = threading.Event()
+
+
+def nothing() -> None:
+    """What every job of APScheduler does; the last one says so."""
+    if next(_ran) == _wanted:
+        _all_ran.set()
+
+
+def apscheduler(*, count: int, stored: int = 0) -> Figures:
+    """APScheduler 3 on SQLite with WAL and synchronous NORMAL, ten threads."""
+    global _wanted
+    from apscheduler.executors.pool import ThreadPoolExecutor
+    from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from apscheduler.schedulers.background import BackgroundScheduler
+    from sqlalchemy import create_engine, event, text
+
+    _wanted = count
+    with tempfile.TemporaryDirectory() as folder:
+        engine = create_engine(f"sqlite:///{Path(folder) / 'jobs.sqlite'}")
+
+        @event.listens_for(engine, "connect")
+        def faster(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+        store = SQLAlchemyJobStore(engine=engine)
+        scheduler = BackgroundScheduler(
+            jobstores={"default": store},
+            executors={"default": ThreadPoolExecutor(THREADS)},
+            timezone=UTC,
+        )
+        scheduler.start(paused=True)
+        _insert(scheduler, store, stored, datetime.now(UTC) + IN_A_DAY)
+        _insert(scheduler, store, count, datetime.now(UTC) + DUE)
+        left = text("SELECT count(*) FROM apscheduler_jobs WHERE next_run_time <= :now")
+
+        def drain() -> int:
+            scheduler.resume()
+            _all_ran.wait()
+            while True:
+                with engine.connect() as connection:
+                    if not connection.execute(left, {"now": time.time()}).scalar():
+                        return count
+                time.sleep(POLL_SECONDS)
+
+        found = measured(drain)
+        scheduler.shutdown()
+        engine.dispose()
+    return found
+
+
+def _insert(scheduler: Any, store: Any, count: int, at: datetime) -> None:
+    from apscheduler.job import Job
+    from apscheduler.triggers.date import DateTrigger
+
+    rows = []
+    for number in range(count):
+        job = Job(
+            scheduler,
+            id=f"{at.timestamp():.0f}-{number}",
+            func=nothing,
+            args=(),
+            kwargs={},
+            name="nothing",
+            executor="default",
+            trigger=DateTrigger(at),
+            misfire_grace_time=None,
+            coalesce=True,
+            max_instances=1,
+            next_run_time=at,
+        )
+        state = pickle.dumps(job.__getstate__(), pickle.HIGHEST_PROTOCOL)
+        rows.append({"id": job.id, "next_run_time": at.timestamp(), "job_state": state})
+    if rows:
+        with store.engine.begin() as connection:
+            connection.execute(store.jobs_t.insert(), rows)
+
+
+def procrastinate(*, count: int, stored: int = 0, conninfo: str, store: int) -> Figures:
+    """procrastinate on PostgreSQL, as many jobs at once as connections, until nothing is due."""
+    from procrastinate import App, PsycopgConnector
+
+    app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=THREADS, max_size=THREADS))
+
+    @app.task(name="nothing")
+    async def noop() -> None:
+        return
+
+    async def begin() -> None:
+        await app.open_async()
+        await app.schema_manager.apply_schema_async()
+        later = noop.configure(schedule_at=datetime.now(UTC) + timedelta(days=1))
+        for begun in range(0, stored, 1000):
+            await later.batch_defer_async(*[{}] * min(1000, stored - begun))
+        for begun in range(0, count, 1000):
+            await noop.batch_defer_async(*[{}] * min(1000, count - begun))
+
+    async def finished() -> int:
+        query = "SELECT count(*) AS n FROM procrastinate_jobs WHERE status = 'succeeded'"
+        row = await app.connector.execute_query_one_async(query)
+        return int(row["n"])
+
+    with asyncio.Runner() as runner:
+        runner.run(begin())
+        work = app.run_worker_async(
+            concurrency=THREADS, wait=False, delete_jobs="never", install_signal_handlers=False
+        )
+
+        def drain() -> int:
+            runner.run(work)
+            return runner.run(finished())
+
+        found = measured(drain, store)
+        runner.run(app.close_async())
+    return found
