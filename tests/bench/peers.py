@@ -40,11 +40,11 @@ def apscheduler(*, count: int, stored: int = 0) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         engine = create_engine(f"sqlite:///{Path(folder) / 'jobs.sqlite'}")
 
-        @event.listens_for(engine, "connect")
         def faster(connection: Any, _record: Any) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
 
+        event.listen(engine, "connect", faster)
         store = SQLAlchemyJobStore(engine=engine)
         scheduler = BackgroundScheduler(
             jobstores={"default": store},
@@ -104,9 +104,10 @@ def procrastinate(*, count: int, stored: int = 0, conninfo: str, store: int) -> 
 
     app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=THREADS, max_size=THREADS))
 
-    @app.task(name="nothing")
-    async def noop() -> None:
+    async def nothing_at_all() -> None:
         return
+
+    noop = app.task(name="nothing")(nothing_at_all)
 
     async def begin() -> None:
         await app.open_async()
