@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import FrameType
 
 from tests.bench import startup
 from tests.bench.draining import claiming, draining
@@ -34,9 +37,16 @@ def main() -> None:
     wrong = set(options.section) - set(sections)
     if wrong:
         parser.error(f"no section {', '.join(sorted(wrong))}; there are {', '.join(sections)}")
+    # Whoever ends this ends its servers too.
+    signal.signal(signal.SIGTERM, _leave)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     print(machine())
     for name in options.section or sections:
         sections[name]()
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(143)
 
 
 def machine() -> str:

@@ -19,6 +19,8 @@ from pathlib import Path
 from emonk_ops.tick.emulator import Emulator, EmulatorMissing
 
 PEERS = ".venv/bin/pip install -e '.[bench]'"
+PROGRAMS = ("initdb", "postgres", "createdb", "pg_isready")
+USER = "postgres"
 POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin"
 STARTS_WITHIN_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
@@ -69,8 +71,7 @@ def postgres() -> Iterator[Postgres | None]:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="bench-pg-") as folder:
-        # It refuses to run as root.
-        user = "postgres" if os.getuid() == 0 else None
+        user = USER if os.getuid() == 0 else None
         if user is not None:
             os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
         data = Path(folder) / "data"
@@ -109,9 +110,14 @@ def _programs() -> Path | None:
     folders = [Path(found).parent] if found else []
     folders += sorted(Path("/").glob(POSTGRES_FOLDERS.lstrip("/")), reverse=True)
     for folder in folders:
-        if all((folder / name).exists() for name in ("initdb", "postgres", "createdb")):
+        if all((folder / name).exists() for name in PROGRAMS) and _has_user():
             return folder
     return None
+
+
+def _has_user() -> bool:
+    """PostgreSQL refuses to run as root; its package brings a user for it."""
+    return os.getuid() != 0 or USER in {entry.pw_name for entry in pwd.getpwall()}
 
 
 def _wait_for(programs: Path, folder: str) -> None:

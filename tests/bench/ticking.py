@@ -43,7 +43,8 @@ STARTS_WITHIN_SECONDS = 30.0
 
 def ticking() -> None:
     """Both parts."""
-    rows = [under_load("json file", *json_service())]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [under_load("json file", *json_service(Path(folder)))]
     with emulator() as running:
         if running is not None:
             rows.append(under_load("Firestore emulator", *firestore_service(running.address)))
@@ -66,9 +67,9 @@ def ticking() -> None:
     holding()
 
 
-def json_service() -> tuple[JobStorage, dict[str, str]]:
+def json_service(folder: Path) -> tuple[JobStorage, dict[str, str]]:
     """A storage to be filled, and the environment of the service that will read it."""
-    path = Path(tempfile.mkdtemp(prefix="bench-json-")) / "jobs.jsonl"
+    path = folder / "jobs.jsonl"
     environment = {"SCHEDULER_STORAGE": "json", "SCHEDULER_JSON_PATH": str(path)}
     return JsonFileStorage(path, SystemClock()), environment
 
