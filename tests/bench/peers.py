@@ -17,26 +17,26 @@ from tests.bench.measuring import Figures, measured
 
 THREADS = 10
 POLL_SECONDS = 0.001
+WARM_UP = 300
 _ran = itertools.count(1)
-_wanted = 0
-_all_ran = threading.Event()
+_all_ran = {WARM_UP: threading.Event()}
 
 
 def nothing() -> None:
-    """What every job of APScheduler does; the last one says so."""
-    if next(_ran) == _wanted:
-        _all_ran.set()
+    """What every job of APScheduler does; the last of the warm-up and the last of all say so."""
+    ended = _all_ran.get(next(_ran))
+    if ended is not None:
+        ended.set()
 
 
 def apscheduler(*, count: int, stored: int = 0) -> Figures:
     """APScheduler 3 on SQLite with WAL and synchronous NORMAL, ten threads."""
-    global _wanted
     from apscheduler.executors.pool import ThreadPoolExecutor
     from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
     from apscheduler.schedulers.background import BackgroundScheduler
     from sqlalchemy import create_engine, event, text
 
-    _wanted = count
+    _all_ran[WARM_UP + count] = threading.Event()
     with tempfile.TemporaryDirectory() as folder:
         engine = create_engine(f"sqlite:///{Path(folder) / 'jobs.sqlite'}")
 
@@ -52,20 +52,23 @@ def apscheduler(*, count: int, stored: int = 0) -> Figures:
             timezone=UTC,
         )
         scheduler.start(paused=True)
-        _insert(scheduler, store, stored, datetime.now(UTC) + IN_A_DAY)
-        _insert(scheduler, store, count, datetime.now(UTC) + DUE)
         left = text("SELECT count(*) FROM apscheduler_jobs WHERE next_run_time <= :now")
 
-        def drain() -> int:
+        def drain(through: int) -> int:
             scheduler.resume()
-            _all_ran.wait()
+            _all_ran[through].wait()
             while True:
                 with engine.connect() as connection:
                     if not connection.execute(left, {"now": time.time()}).scalar():
                         return count
                 time.sleep(POLL_SECONDS)
 
-        found = measured(drain)
+        _insert(scheduler, store, stored, datetime.now(UTC) + IN_A_DAY)
+        _insert(scheduler, store, WARM_UP, datetime.now(UTC) + 2 * DUE)
+        drain(WARM_UP)
+        scheduler.pause()
+        _insert(scheduler, store, count, datetime.now(UTC) + DUE)
+        found = measured(lambda: drain(WARM_UP + count))
         scheduler.shutdown()
         engine.dispose()
     return found
@@ -115,8 +118,18 @@ def procrastinate(*, count: int, stored: int = 0, conninfo: str, store: int) -> 
         later = noop.configure(schedule_at=datetime.now(UTC) + timedelta(days=1))
         for begun in range(0, stored, 1000):
             await later.batch_defer_async(*[{}] * min(1000, stored - begun))
-        for begun in range(0, count, 1000):
-            await noop.batch_defer_async(*[{}] * min(1000, count - begun))
+        await defer(WARM_UP)
+        await work()
+        await defer(count)
+
+    async def defer(number: int) -> None:
+        for begun in range(0, number, 1000):
+            await noop.batch_defer_async(*[{}] * min(1000, number - begun))
+
+    async def work() -> None:
+        await app.run_worker_async(
+            concurrency=THREADS, wait=False, delete_jobs="never", install_signal_handlers=False
+        )
 
     async def finished() -> int:
         query = "SELECT count(*) AS n FROM procrastinate_jobs WHERE status = 'succeeded'"
@@ -125,13 +138,10 @@ def procrastinate(*, count: int, stored: int = 0, conninfo: str, store: int) -> 
 
     with asyncio.Runner() as runner:
         runner.run(begin())
-        work = app.run_worker_async(
-            concurrency=THREADS, wait=False, delete_jobs="never", install_signal_handlers=False
-        )
 
         def drain() -> int:
-            runner.run(work)
-            return runner.run(finished())
+            runner.run(work())
+            return runner.run(finished()) - WARM_UP
 
         found = measured(drain, store)
         runner.run(app.close_async())
