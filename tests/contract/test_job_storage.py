@@ -160,18 +160,22 @@ async def test_of_concurrent_claims_exactly_one_wins(storage: JobStorage, now: d
 
 
 async def test_a_poll_gives_due_jobs_by_due_time_and_no_others(
-    storage: JobStorage, now: datetime
+    storage: JobStorage, now: datetime, time: StoreTime
 ) -> None:
     for job_id, seconds in (("late", -60), ("now", 0), ("soon", 60), ("later", -120)):
         await stored(storage, job_due(now, job_id, seconds))
+    await time.reach(now)
     page = await storage.read_due(10)
     assert [one.job.id for one in page.jobs] == ["later", "late", "now"]
     assert now <= page.read_time <= await storage.clock()
 
 
-async def test_a_poll_can_go_on_behind_what_it_gave(storage: JobStorage, now: datetime) -> None:
+async def test_a_poll_can_go_on_behind_what_it_gave(
+    storage: JobStorage, now: datetime, time: StoreTime
+) -> None:
     for number in range(5):
         await stored(storage, job_due(now, f"job{number}", -number // 2))
+    await time.reach(now)
     first = await storage.read_due(3)
     last = first.jobs[-1].job
     assert last.due_at is not None
