@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POINTS ?= all
 SEEDS ?= 10000
+SECTIONS ?=
 
 .PHONY: rehearse test lint format bench crash simulate clean
 
@@ -23,8 +24,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Other schedulers are measured too where they are: $(BIN)/pip install -e '.[bench]', PostgreSQL.
+# SECTIONS="stored draining" runs only these.
 bench: $(READY)
-	$(BIN)/python tests/bench/startup.py
+	$(BIN)/python -m tests.bench $(SECTIONS)
 
 # Kills the command line at journal writes and runs the same command again: POINTS=all or a number.
 crash: $(READY)

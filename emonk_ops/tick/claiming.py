@@ -20,18 +20,19 @@ def claim_of(candidate: Candidate, by: str, until: datetime) -> Write:
     """The write that claims the job for `by`, or that settles it where nothing is to run."""
     stored, found = candidate
     if isinstance(found, Settled):
-        return Write(found.job, stored.version)
-    return Write(settlement.claim(found.job, Lease(Lease.fresh_id(), by, until)), stored.version)
+        return Write(found.job, stored.version, stored.job)
+    lease = Lease(Lease.fresh_id(), by, until)
+    return Write(settlement.claim(found.job, lease), stored.version, stored.job)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The version of each write that was made, None for the others.
+    """The job of each write that was made, as it is stored now; None for the others.
 
     `doubtful` are the jobs of which nobody can say, because of `error`.
     """
 
-    versions: list[str | None]
+    jobs: list[Stored | None]
     doubtful: frozenset[str] = frozenset()
     error: StorageError | None = None
 
@@ -53,14 +54,15 @@ async def taken_of(
             read = {stored.job.id: stored for stored in found if stored is not None}
         except StorageError as error:
             failure = error
-    versions: list[str | None] = []
+    jobs: list[Stored | None] = []
     for write, outcome in zip(writes, outcomes, strict=True):
         if outcome.verdict is Verdict.UNCLEAR:
             stored = read.get(write.job.id)
-            versions.append(stored.version if stored and _is_ours(stored, write) else None)
+            jobs.append(stored if stored and _is_ours(stored, write) else None)
         else:
-            versions.append(outcome.version if outcome.verdict is Verdict.OK else None)
-    return Taken(versions, frozenset(unclear) if failure else frozenset(), failure)
+            made = outcome.verdict is Verdict.OK
+            jobs.append(Stored(write.job, outcome.version) if made else None)
+    return Taken(jobs, frozenset(unclear) if failure else frozenset(), failure)
 
 
 def _is_ours(stored: Stored, write: Write) -> bool:

@@ -81,7 +81,7 @@ class Completions:
         jobs = [ending.settle(ending.held.job, now) for ending in batch]
         outcomes = await self._meter.write(
             [
-                Write(job, ending.held.stored.version)
+                Write(job, ending.held.stored.version, ending.held.job)
                 for job, ending in zip(jobs, batch, strict=True)
             ]
         )

@@ -134,7 +134,7 @@ async def begin_effect(held: Held, effect: str, meter: StorageMeter) -> bool:
         if effect in job.effects:
             return False
         begun = replace(job, effects={**job.effects, effect: job.fence})
-        (outcome,) = await meter.write([Write(begun, held.stored.version)])
+        (outcome,) = await meter.write([Write(begun, held.stored.version, job)])
         if outcome.verdict is Verdict.OK:
             held.stored = Stored(begun, outcome.version)
             return True

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from emonk_ops.tick.errors import NaiveTime
 
+OFFSET = "+00:00"
+
 
 def aware(value: datetime, name: str) -> datetime:
     """`value` in UTC. Raises NaiveTime, showing the aware form, when it has no time zone."""
@@ -16,12 +18,15 @@ def aware(value: datetime, name: str) -> datetime:
             hint="Use datetime.now(UTC) instead of datetime.utcnow(), or add tzinfo=UTC: "
             f"datetime.fromisoformat('{value.isoformat(timespec='seconds')}+00:00').",
         )
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def to_text(value: datetime) -> str:
     """ISO 8601 in UTC with a final Z; microseconds only when there are any."""
-    return value.replace(tzinfo=None).isoformat() + "Z"
+    text = value.isoformat()
+    if value.tzinfo is not None and not text.endswith(OFFSET):
+        text = value.astimezone(UTC).isoformat()
+    return text.removesuffix(OFFSET) + "Z"
 
 
 def maybe_text(value: datetime | None) -> str | None:
@@ -29,11 +34,14 @@ def maybe_text(value: datetime | None) -> str | None:
     return None if value is None else to_text(value)
 
 
-def from_text(text: str, name: str = "time") -> datetime:
-    """The instant an ISO 8601 text means. Raises NaiveTime without a zone, ValueError otherwise."""
-    return aware(datetime.fromisoformat(text), name)
+def from_text(text: str | datetime, name: str = "time") -> datetime:
+    """The instant an ISO 8601 text means; one that was read already is given back.
+
+    Raises NaiveTime without a zone, ValueError for another text.
+    """
+    return aware(text if isinstance(text, datetime) else datetime.fromisoformat(text), name)
 
 
-def maybe_from_text(text: str | None, name: str = "time") -> datetime | None:
+def maybe_from_text(text: str | datetime | None, name: str = "time") -> datetime | None:
     """As `from_text`, None staying None."""
     return None if text is None else from_text(text, name)

@@ -134,10 +134,10 @@ class Keys:
         Where a claim may have been made all the same, its key stays until the lease would end.
         """
         lost: list[Job] = []
-        for write, version in zip(writes, taken.versions, strict=True):
+        for write, stored in zip(writes, taken.jobs, strict=True):
             key = write.job.concurrency_key
             # What is settled without a run took no key: a mate may have it.
-            if key is None or version is not None or write.job.lease is None:
+            if key is None or stored is not None or write.job.lease is None:
                 continue
             if write.job.id in taken.doubtful:
                 self._give_up(key)

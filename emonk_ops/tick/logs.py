@@ -97,7 +97,7 @@ class Log:
             **self._constant,
             **fields,
         }
-        self._write(encodable(json.dumps(entry, default=_plain, ensure_ascii=False)))
+        self._write(encodable(ENCODER.encode(entry)))
 
 
 class NumberedLog:
@@ -139,3 +139,7 @@ class StandardLogs(logging.Handler):
 
 def _plain(value: object) -> str:
     return to_text(value) if isinstance(value, datetime) else str(value)
+
+
+# One for all lines: to make an encoder takes a fifth of the time of a line.
+ENCODER = json.JSONEncoder(default=_plain, ensure_ascii=False)

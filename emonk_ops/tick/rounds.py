@@ -66,6 +66,8 @@ class TickRun:
     async def run(self) -> TickReport:
         """Run to the end. Storage errors are counted, never raised."""
         while True:
+            # Results set out before the next claims, with which they can share a call.
+            self._completions.begin()
             await self._fill()
             waiting = self._waiting()
             if not waiting:
@@ -152,9 +154,10 @@ class TickRun:
 
     def _sort_in(self, page: DuePage) -> None:
         self._tally.add("jobs_checked", len(page.jobs))
-        now = self._meter.now()
+        now, known = self._meter.now(), frozenset(self._engine.registry.types)
         for stored in page.jobs:
-            found = self._turn.judge(stored.job, self._judge(stored.job, now), now)
+            found = settlement.judge(stored.job, now, known)
+            found = self._turn.judge(stored.job, found, now)
             if isinstance(found, Runnable) and self._keys.passes_over(stored):
                 found = Left("key busy")
             if not isinstance(found, Left):
@@ -195,7 +198,7 @@ class TickRun:
             self._failed("unclear claims could not be read back", taken.error)
         await self._keys.settle(writes, taken)
         codes = {outcome.code for outcome in outcomes if outcome.verdict is Verdict.UNCLEAR}
-        if codes and not any(taken.versions):
+        if codes and not any(taken.jobs):
             # Reads work and writes do not: further rounds would only fail again.
             self._gave_up = True
             self._engine.log.error(
@@ -203,16 +206,16 @@ class TickRun:
             )
             return
         now = self._meter.now()
-        for (polled, found), write, version in zip(chosen, writes, taken.versions, strict=True):
-            if version is None:
+        for (polled, found), stored in zip(chosen, taken.jobs, strict=True):
+            if stored is None:
                 self._tally.add("lost_race")
                 self._turn.lost(polled.job, now)
             elif isinstance(found, Settled):
                 self._turn.settled(found, polled.job, now)
-                self._settled(found, write.job)
+                self._settled(found, stored.job)
             else:
-                self._turn.claimed(found, polled.job, write.job, now)
-                self._claimed(found, Stored(write.job, version))
+                self._turn.claimed(found, polled.job, stored.job, now)
+                self._claimed(found, stored)
 
     def _settled(self, found: Settled, job: Job) -> None:
         if found.reason == "dead":

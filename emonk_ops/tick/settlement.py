@@ -7,11 +7,11 @@ way a run can end gives the job its next state. Every slot that is passed over l
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from emonk_ops.tick.jobs import Job, JobState, Lease, Run
+from emonk_ops.tick.jobs import Job, JobState, Lease, Run, replace
 
 LONGEST_BACKOFF_SECONDS = 3600.0
 Settle = Callable[[Job], Job]
@@ -77,7 +77,7 @@ def claim(job: Job, lease: Lease) -> Job:
 
 def renewed(job: Job, until: datetime) -> Job:
     """The job in the same hands for longer. It must be leased."""
-    lease = None if job.lease is None else replace(job.lease, until=until)
+    lease = None if job.lease is None else Lease(job.lease.id, job.lease.by, until)
     return replace(job, lease=lease, due_at=until)
 
 

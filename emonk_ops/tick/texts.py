@@ -17,7 +17,7 @@ REPLACEMENT = "\ufffd"
 
 def encodable(text: str) -> str:
     """`text` with U+FFFD for each half of a surrogate pair, which UTF-8 cannot encode."""
-    return _LONE_SURROGATE.sub(REPLACEMENT, text)
+    return text if text.isascii() else _LONE_SURROGATE.sub(REPLACEMENT, text)
 
 
 def said_by(error: BaseException) -> str:

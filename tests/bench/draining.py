@@ -1,208 +1,132 @@
-"""Draining due no-op jobs on one Firestore emulator: batches against one transaction a job.
+"""Draining due no-op jobs: ours on each storage, one transaction a job, and other schedulers.
 
-Run with `python tests/bench/draining.py [JOBS] [ROUNDS]`. Each run is a worker
-process of its own on a project of its own, after a warm-up; ways take turns. CPU is the worker's,
-log lines formatted and written to the null device. Prints medians; never fails on a time.
-
-    batch        our scheduler, so many handlers at once
-    transaction  our scheduler with SCHEDULER_CLAIM_MODE=transaction
-    client       Google's high-level client: query, then 10 threads that claim each job in a
-                 transaction and write its result; no lease is checked, no log is written
+Each run is a process of its own, after a warm-up; the ways take turns. Ours writes two log lines a
+job, formatted, written and flushed to the null device; the others keep their own default, which
+writes none. Ours holds leases with fences and records every result.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import resource
-import secrets
-import statistics
-import subprocess
-import sys
-import time
-import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from emonk_ops.tick.clock import SystemClock
-from emonk_ops.tick.emulator import Emulator, EmulatorMissing
-from emonk_ops.tick.engine import Limits
-from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
-from emonk_ops.tick.jobs import Job, JobState
-from emonk_ops.tick.logs import Log
-from emonk_ops.tick.scheduler import CronScheduler
-from emonk_ops.tick.schedules import Schedule
-from emonk_ops.tick.storage import Write
-from emonk_ops.tick.storage.firestore import FirestoreStorage
-from emonk_ops.tick.storage.firestore_calls import Place
+from emonk_ops.tick.emulator import Emulator
+from tests.bench.measuring import Figures, median
+from tests.bench.stores import Postgres, emulator, installed, postgres
+from tests.bench.tables import ratio, show, whole
+from tests.bench.worker import in_a_process
 
-WARM_UP = 300
-WAYS = {
-    "batch, 20 handlers": "batch:20",
-    "batch, 200 handlers": "batch:200",
-    "transaction, 20 handlers": "transaction:20",
-    "client, 10 threads": "client:10",
-}
-BASE = "client, 10 threads"
+Way = Callable[[int], Figures]
+CLIENT = "transaction a job, Google's client, 10 threads"
+BATCH = "ours, Firestore emulator"
+BEST_PEER = "APScheduler 3, SQLite with WAL, 10 threads"
+NOTE = (
+    "CPU s: of the worker. Total: worker and store. Ours with its log on, two lines a job. "
+    "APScheduler forgets a job before it runs; SQLite with WAL does not sync each commit, our file "
+    "and PostgreSQL do; the emulator keeps everything in memory."
+)
 
 
-def jobs_of(count: int, now: datetime) -> list[Job]:
-    at = now - timedelta(seconds=1)
-    return [
-        Job(
-            id=secrets.token_hex(10),
-            type="nothing",
-            schedule=Schedule.once(at),
-            payload={"n": number},
-            state=JobState.SCHEDULED,
-            slot=at,
-            due_at=at,
-            created_at=now,
-        )
-        for number in range(count)
-    ]
-
-
-def measured(work: Callable[[], int]) -> dict[str, float]:
-    """Wall and CPU seconds of this process while `work` drains; it says how many jobs it ran."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    done = work()
-    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"done": done, "wall": wall, "cpu": cpu}
-
-
-def drain_by_scheduler(mode: str, handlers: int, address: str, count: int) -> dict[str, float]:
-    clock = SystemClock()
-    registry = HandlerRegistry()
-
-    @registry.handler("nothing")
-    async def nothing(_context: HandlerContext) -> None:
+def claiming(count: int = 500, rounds: int = 5) -> None:
+    """Claim and complete by batch against one transaction a job, on one emulator."""
+    with emulator() as running:
+        if running is None:
+            return
+        ways = on_firestore(running)
+        runs = take_turns(ways, count, rounds)
+    base = runs.get(CLIENT)
+    if base is None:
         return
-
-    runner = asyncio.Runner()
-    storage = FirestoreStorage(
-        Place(f"bench-{secrets.token_hex(6)}", emulator=address), clock, claim_mode=mode
+    rows = []
+    for name, found in runs.items():
+        per_cpu, base_cpu = count / median(found, "cpu"), count / median(base, "cpu")
+        rate, base_rate = count / median(found, "wall"), count / median(base, "wall")
+        ratios = (ratio(rate / base_rate), whole(per_cpu), ratio(per_cpu / base_cpu))
+        rows.append((name, whole(rate), *ratios))
+    show(
+        f"Claim and complete {count} jobs, median of {rounds}",
+        ("way", "jobs/s", "ratio", "jobs/CPU s", "ratio"),
+        rows,
+        "The ratios are to one transaction a job. Goal: at least 6 a CPU second of the worker.",
     )
-    with runner, open(os.devnull, "w") as sink:
-        scheduler = CronScheduler(
-            storage,
-            clock=clock,
-            log=Log(clock, lambda line: print(line, file=sink, flush=True)),
-            registry=registry,
-            limits=Limits(concurrency=handlers),
+
+
+def draining(counts: tuple[int, ...] = (1000, 5000), rounds: int = 3) -> None:
+    """Every way that is installed, side by side."""
+    with everywhere() as ways:
+        for count in counts:
+            show_drain(take_turns(ways, count, rounds), count, rounds)
+
+
+def show_drain(runs: dict[str, list[Figures]], count: int, rounds: int) -> None:
+    peer = median(runs.get(BEST_PEER, []), "cpu")
+    rows = []
+    for name, found in runs.items():
+        wall, cpu, store = (median(found, figure) for figure in ("wall", "cpu", "store"))
+        walls = [count / run["wall"] for run in found]
+        rows.append(
+            (
+                name,
+                whole(count / wall),
+                f"{min(walls):.0f}-{max(walls):.0f}",
+                whole(count / cpu),
+                whole(count / (cpu + store)),
+                ratio(peer / cpu) if peer else "-",
+            )
         )
-
-        async def begin() -> None:
-            await storage.open()
-            await scheduler.engine.driver.begin()
-
-        async def seed(jobs: int) -> None:
-            due = jobs_of(jobs, await storage.clock())
-            await storage.write([Write(job, None) for job in due])
-
-        async def drain() -> int:
-            return (await scheduler.run_tick()).jobs_succeeded
-
-        runner.run(begin())
-        runner.run(seed(WARM_UP))
-        runner.run(drain())
-        runner.run(seed(count))
-        found = measured(lambda: runner.run(drain()))
-        runner.run(storage.close())
-    return found
+    head = ("way", "jobs/s", "least-most", "jobs/CPU s", "jobs/total CPU s", "to APScheduler")
+    show(f"Draining {count:,} due no-op jobs, median of {rounds}", head, rows, NOTE)
 
 
-def drain_by_client(threads: int, address: str, count: int) -> dict[str, float]:
-    os.environ["FIRESTORE_EMULATOR_HOST"] = address
-    from google.cloud import firestore
-
-    client: Any = firestore.Client(project=f"bench-{secrets.token_hex(6)}")
-    jobs = client.collection("scheduler_jobs")
-
-    @firestore.transactional
-    def claim(transaction: Any, reference: Any, now: datetime) -> bool:
-        data = reference.get(transaction=transaction).to_dict()
-        if data["state"] != "scheduled":
-            return False
-        lease = {"state": "leased", "lease_until": now + timedelta(seconds=300)}
-        transaction.update(reference, lease)
-        return True
-
-    def run(snapshot: Any) -> bool:
-        if not claim(client.transaction(), snapshot.reference, datetime.now(UTC)):
-            return False
-        snapshot.reference.update({"state": "succeeded", "due_at": None, "lease_until": None})
-        return True
-
-    def drain() -> int:
-        now = datetime.now(UTC)
-        query = jobs.where(filter=firestore.FieldFilter("due_at", "<=", now)).order_by("due_at")
-        return sum(pool.map(run, query.stream()))
-
-    def seed(number: int) -> None:
-        writer: Any = client.bulk_writer()
-        for job in jobs_of(number, datetime.now(UTC)):
-            data = {"state": "scheduled", "due_at": job.due_at, "schedule_at": job.slot}
-            writer.create(jobs.document(job.id), {**data, "payload": job.payload})
-        writer.close()
-
-    with ThreadPoolExecutor(threads) as pool:
-        seed(WARM_UP)
-        drain()
-        seed(count)
-        return measured(drain)
-
-
-def worker(way: str, address: str, count: int) -> None:
-    warnings.simplefilter("ignore")
-    mode, _, number = way.partition(":")
-    if mode == "client":
-        found = drain_by_client(int(number), address, count)
-    else:
-        found = drain_by_scheduler(mode, int(number), address, count)
-    print(json.dumps(found))
-
-
-def main(count: int = 1000, rounds: int = 5) -> None:
-    try:
-        with Emulator() as emulator:
-            print_table(count, rounds, emulator.address)
-    except EmulatorMissing as missing:
-        print(f"draining on Firestore: skipped, {missing}")
-
-
-def print_table(count: int, rounds: int, address: str) -> None:
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
+def take_turns(ways: dict[str, Way], count: int, rounds: int) -> dict[str, list[Figures]]:
+    """`rounds` runs of each way, one after the other; one that left jobs undone is not counted."""
+    runs: dict[str, list[Figures]] = {name: [] for name in ways}
     for _ in range(rounds):
-        for name, way in WAYS.items():
-            argv = [sys.executable, __file__, "--worker", way, address, str(count)]
-            done = subprocess.run(argv, capture_output=True, check=True, timeout=300)
-            run = json.loads(done.stdout)
-            assert run["done"] == count, (name, run)
-            found[name].append(run)
-    print(f"{count} due no-op jobs, median of {rounds} (least to most)")
-    print(f"{'way':26} {'jobs/s':>8} {'':16} {'jobs/CPU s':>10} {'ratio':>6} {'CPU ratio':>9}")
-    base = medians(found[BASE], count)
-    for name, runs in found.items():
-        rate, per_cpu = medians(runs, count)
-        rates = [count / run["wall"] for run in runs]
-        spread = f"({min(rates):.0f} to {max(rates):.0f})"
-        ratios = f"{rate / base[0]:6.1f} {per_cpu / base[1]:9.1f}"
-        print(f"{name:26} {rate:8.0f} {spread:16} {per_cpu:10.0f} {ratios}")
+        for name, way in ways.items():
+            found = way(count)
+            if found["done"] != count:
+                print(f"{name}: a run did {found['done']:g} of {count} jobs, and is not counted")
+                continue
+            runs[name].append(found)
+    return {name: found for name, found in runs.items() if found}
 
 
-def medians(runs: list[dict[str, float]], count: int) -> tuple[float, float]:
-    """Jobs per second of wall time, and per second of the worker's CPU."""
-    wall = statistics.median(run["wall"] for run in runs)
-    return count / wall, count / statistics.median(run["cpu"] for run in runs)
+@contextmanager
+def everywhere() -> Iterator[dict[str, Way]]:
+    """All ways, with the servers that they need."""
+    ways: dict[str, Way] = {
+        "ours, memory": lambda count: in_a_process("ours:drain", kind="memory", count=count),
+        "ours, json file": lambda count: in_a_process("ours:drain", kind="json", count=count),
+    }
+    if installed(BEST_PEER, "apscheduler", "sqlalchemy"):
+        ways[BEST_PEER] = lambda count: in_a_process("peers:apscheduler", count=count)
+    with emulator() as firestore, postgres() as server:
+        if firestore is not None:
+            ways |= on_firestore(firestore)
+        if server is not None and installed("procrastinate", "procrastinate", "psycopg"):
+            ways["procrastinate, PostgreSQL, 10 at once"] = on_postgres(server)
+        yield ways
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        worker(sys.argv[2], sys.argv[3], int(sys.argv[4]))
-    else:
-        main(*(int(number) for number in sys.argv[1:]))
+def on_firestore(running: Emulator) -> dict[str, Way]:
+    """Our two claim modes and Google's client on one emulator."""
+    place = {"address": running.address, "store": running.pid}
+
+    def ours(count: int, handlers: int = 20, mode: str = "batch") -> Figures:
+        options = {"handlers": handlers, "claim_mode": mode, **place}
+        return in_a_process("ours:drain", kind="firestore", count=count, **options)
+
+    return {
+        BATCH: ours,
+        f"{BATCH}, 100 handlers": lambda count: ours(count, 100),
+        f"{BATCH}, transactions": lambda count: ours(count, 20, "transaction"),
+        CLIENT: lambda count: in_a_process("client:drain", count=count, **place),
+    }
+
+
+def on_postgres(server: Postgres) -> Way:
+    def run(count: int) -> Figures:
+        place = {"conninfo": server.new_database(), "store": server.pid}
+        return in_a_process("peers:procrastinate", count=count, **place)
+
+    return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,7 +12,15 @@ import pytest
 
 from emonk_ops.tick.jobs import Job, JobState, Lease, Run
 from emonk_ops.tick.schedules import Schedule
-from emonk_ops.tick.settlement import after_release, claim
+from emonk_ops.tick.settlement import (
+    after_failure,
+    after_release,
+    after_success,
+    cancelled,
+    claim,
+    paused,
+    resumed,
+)
 from emonk_ops.tick.storage import DriverRecord, DueAfter, JobStorage, Stored, Verdict, Write
 
 pytestmark = pytest.mark.anyio
@@ -234,3 +243,40 @@ async def test_what_a_poll_costs_does_not_grow_with_what_is_stored(
     await stored(storage, job_due(now, "due", -1))
     page = await storage.read_due(100)
     assert [one.job.id for one in page.jobs] == ["due"]
+
+
+async def test_a_write_that_names_what_was_held_leaves_the_whole_job(
+    storage: JobStorage, now: datetime
+) -> None:
+    job = replace(job_due(now), schedule=Schedule(every=60.0), declared=True)
+    held = await stored(storage, job)
+    life: list[Callable[[Job], Job]] = [
+        lambda job: leased(job, "first"),
+        lambda job: replace(job, effects={"mail": job.fence}),
+        lambda job: after_failure(job, now, "no luck", 0.5),
+        lambda job: leased(job, "second"),
+        lambda job: after_success(job, now, {"sent": 1}),
+        paused,
+        resumed,
+        lambda job: replace(job, payload={"b": 2}, misfire="skip", grace_seconds=5.0),
+        lambda job: replace(job, declared=False, schedule=Schedule.once(job.slot)),
+        cancelled,
+        lambda job: job,
+        lambda job: replace(job, type="other", state=JobState.SCHEDULED, due_at=now),
+    ]
+    for change in life:
+        changed = change(held.job)
+        (outcome,) = await storage.write([Write(changed, held.version, held.job)])
+        assert outcome.verdict is Verdict.OK
+        (found,) = await storage.get(["one"])
+        assert found == Stored(changed, outcome.version)
+        held = found
+
+
+async def test_a_write_that_names_what_was_held_still_loses_to_an_earlier_one(
+    storage: JobStorage, now: datetime
+) -> None:
+    one = await stored(storage, job_due(now))
+    writes = [Write(leased(one.job, lease), one.version, one.job) for lease in ("a", "b")]
+    outcomes = [(await storage.write([write]))[0].verdict for write in writes]
+    assert outcomes == [Verdict.OK, Verdict.CONFLICT]

@@ -94,14 +94,17 @@ async def test_a_round_over_a_hundred_due_jobs_is_one_query_one_claim_and_one_co
     assert calls == {"RunQuery": 1, "BatchWrite": 2}
 
 
-async def test_each_round_of_free_handlers_takes_one_claim_and_its_results_share_a_commit(
+async def test_each_round_of_free_handlers_is_one_call_that_takes_the_last_one_s_results_along(
     storage: FirestoreStorage,
 ) -> None:
     await store_jobs(storage, DUE, -1)
     report, calls = await tick(storage, concurrency=20)
     assert report.jobs_succeeded == DUE
     assert calls["RunQuery"] == 1
-    assert calls["BatchWrite"] <= 2 * DUE / 20
+    # The last results have no claims to go with, nor have those that a slow machine parts from
+    # them by reading the driver's record again.
+    alone = 1 + storage.calls.counts["BatchGetDocuments"]
+    assert DUE / 20 < calls["BatchWrite"] <= DUE / 20 + alone
 
 
 async def test_a_tick_with_nothing_due_costs_one_query(storage: FirestoreStorage) -> None:

@@ -26,10 +26,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write `job` if the store holds `version` of it; None means that it must not exist yet."""
+    """Write `job` if the store holds `version` of it; None means that it must not exist yet.
+
+    `held` is the job of that version, where the writer knows it: a store may then write only what
+    has changed since.
+    """
 
     job: Job
     version: str | None
+    held: Job | None = None
 
 
 class Verdict(StrEnum):

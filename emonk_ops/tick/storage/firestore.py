@@ -164,7 +164,7 @@ class FirestoreStorage:
 
     def _message(self, write: Write, now: datetime) -> Expectation:
         message = update_of(self._jobs + write.job.id, write.version)
-        put_job(message.update.fields, write.job, now)
+        put_job(message, write.job, write.held, now)
         return message, write.version
 
     async def _write_one(self, what: str, message: Any, version: str | None) -> bool:

@@ -12,6 +12,7 @@ from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.storage import Outcome, Verdict
 from emonk_ops.tick.storage.firestore_calls import FirestoreCalls
 from emonk_ops.tick.storage.firestore_documents import put_version, version_of
+from emonk_ops.tick.storage.together import Together
 
 MOST_WRITES = 500
 MOST_BYTES = 8 * 2**20
@@ -42,38 +43,46 @@ def deletion_of(name: str, version: str) -> Any:
 
 
 class Batches:
-    """Writes in as few calls as Firestore's limits allow."""
+    """Writes in as few calls as Firestore's limits allow, and as callers of one moment need."""
 
     def __init__(self, calls: FirestoreCalls) -> None:
         self._calls = calls
+        self._together = Together(self._write)
 
     async def write(self, writes: Sequence[Expectation]) -> list[Outcome]:
         """The outcomes in order. Raises StorageError when no call got an answer."""
+        return await self._together.write([message for message, _ in writes])
+
+    async def _write(self, messages: Sequence[Any]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         errors: list[StorageError] = []
-        groups = list(_groups(message for message, _ in writes))
+        groups = list(_groups(messages))
         for group in groups:
             try:
                 answer = await self._calls.batch_write(group)
+                results = zip(group, answer.status, answer.write_results, strict=True)
+                outcomes += [_outcome(status, result) for _, status, result in results]
             except StorageError as error:
                 errors.append(error)
                 outcomes += [Outcome(Verdict.UNCLEAR, code=error.code)] * len(group)
-            else:
-                outcomes += map(_outcome, answer.status, answer.write_results)
         if errors and len(errors) == len(groups):
             raise errors[0]
         return outcomes
 
 
 def _groups(messages: Iterable[Any]) -> Iterator[list[Any]]:
+    """The messages in order; Firestore refuses a call that writes a document twice."""
     group: list[Any] = []
+    names: set[str] = set()
     size = 0
     for message in messages:
-        more = message.ByteSize()
-        if group and (len(group) == MOST_WRITES or size + more > MOST_BYTES):
+        more, name = message.ByteSize(), message.update.name or message.delete
+        full = len(group) == MOST_WRITES or size + more > MOST_BYTES or name in names
+        if group and full:
             yield group
-            group, size = [], 0
+            group, names, size = [], set(), 0
         group.append(message)
+        names.add(name)
         size += more
     if group:
         yield group

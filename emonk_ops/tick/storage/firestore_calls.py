@@ -19,6 +19,7 @@ from urllib.parse import quote
 import google.auth
 import grpc
 from google.auth.exceptions import GoogleAuthError
+from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import (
     FirestoreGrpcAsyncIOTransport,
 )
@@ -28,6 +29,7 @@ from emonk_ops.tick.billing import charge
 from emonk_ops.tick.clock import real_seconds
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.storage.firestore_documents import time_of
+from emonk_ops.tick.storage.firestore_reader import IN_THE_READING_THREAD, QueryReader, RunQuery
 
 T = TypeVar("T")
 SERVICE = "/google.firestore.v1.Firestore/"
@@ -54,7 +56,6 @@ CHANNEL_OPTIONS = (
 )
 
 BatchGet = firestore.BatchGetDocumentsRequest.pb()
-RunQuery = firestore.RunQueryRequest.pb()
 RunAggregation = firestore.RunAggregationQueryRequest.pb()
 BatchWrite = firestore.BatchWriteRequest.pb()
 Commit = firestore.CommitRequest.pb()
@@ -95,6 +96,7 @@ class FirestoreCalls:
         self.timeouts = timeouts or Timeouts()
         self._rng = rng
         self._channel: grpc.aio.Channel | None = None
+        self._reader: QueryReader | None = None
         self._stubs: dict[str, Callable[..., Any]] = {}
         self._metadata = (
             ("google-cloud-resource-prefix", place.name),
@@ -105,10 +107,10 @@ class FirestoreCalls:
     async def open(self) -> None:
         """Connect anew. Raises StorageError where no credentials are found."""
         await self.close()
-        self._channel = channel = await self._connected()
+        self._channel, reading = await self._connected()
+        self._reader, channel = QueryReader(reading, self._metadata), self._channel
         for name, request, response in (
             ("BatchGetDocuments", BatchGet, firestore.BatchGetDocumentsResponse.pb()),
-            ("RunQuery", RunQuery, firestore.RunQueryResponse.pb()),
             ("RunAggregationQuery", RunAggregation, firestore.RunAggregationQueryResponse.pb()),
         ):
             self._stubs[name] = channel.unary_stream(
@@ -125,7 +127,10 @@ class FirestoreCalls:
 
     async def close(self) -> None:
         channel, self._channel = self._channel, None
+        reader, self._reader = self._reader, None
         self._stubs.clear()
+        if reader is not None:
+            reader.close()
         if channel is not None:
             await channel.close(grace=None)
 
@@ -202,6 +207,9 @@ class FirestoreCalls:
         return await self._streamed(method, request, min(left, self.timeouts.read))
 
     async def _streamed(self, method: str, request: Any, timeout: float) -> list[Any]:
+        if method == "RunQuery":
+            return await self._translated(method, self._opened_reader().read(request, timeout))
+
         async def collected() -> list[Any]:
             call = self._stub(method)(request, timeout=timeout, metadata=self._metadata)
             return [answer async for answer in call]
@@ -219,7 +227,7 @@ class FirestoreCalls:
         self.counts[method] += 1
         try:
             return await call
-        except grpc.aio.AioRpcError as error:
+        except grpc.RpcError as error:
             code = error.code().name
             raise StorageError(
                 f"Firestore's {method} in {self._where}: {code}, {error.details()}",
@@ -235,14 +243,20 @@ class FirestoreCalls:
 
     def _stub(self, method: str) -> Callable[..., Any]:
         if self._channel is None:
-            raise StorageError(
-                "Firestore is not open.", code="FAILED_PRECONDITION", transient=False
-            )
+            raise _not_open()
         return self._stubs[method]
 
-    async def _connected(self) -> grpc.aio.Channel:
-        if self.place.emulator:
-            return grpc.aio.insecure_channel(self.place.emulator, CHANNEL_OPTIONS)
+    def _opened_reader(self) -> QueryReader:
+        if self._reader is None:
+            raise _not_open()
+        return self._reader
+
+    async def _connected(self) -> tuple[grpc.aio.Channel, grpc.Channel]:
+        """The connection of all calls, and the one over which queries are read."""
+        reading = (*CHANNEL_OPTIONS, IN_THE_READING_THREAD)
+        if emulator := self.place.emulator:
+            channel = grpc.aio.insecure_channel(emulator, CHANNEL_OPTIONS)
+            return channel, grpc.insecure_channel(emulator, reading)
         transport = FirestoreGrpcAsyncIOTransport
         try:
             # Looking for credentials may ask the metadata server, and blocks.
@@ -254,10 +268,11 @@ class FirestoreCalls:
                 transient=False,
                 hint=HINTS["UNAUTHENTICATED"],
             ) from error
-        channel: grpc.aio.Channel = transport.create_channel(
-            f"{transport.DEFAULT_HOST}:443", credentials=credentials, options=CHANNEL_OPTIONS
+        host = f"{transport.DEFAULT_HOST}:443"
+        return (
+            transport.create_channel(host, credentials=credentials, options=CHANNEL_OPTIONS),
+            FirestoreGrpcTransport.create_channel(host, credentials=credentials, options=reading),
         )
-        return channel
 
 
 def _read_time(answers: Sequence[Any]) -> datetime:
@@ -265,6 +280,10 @@ def _read_time(answers: Sequence[Any]) -> datetime:
     if not times:
         raise _no_answer("read")
     return time_of(times[-1])
+
+
+def _not_open() -> StorageError:
+    return StorageError("Firestore is not open.", code="FAILED_PRECONDITION", transient=False)
 
 
 def _no_answer(method: str) -> StorageError:

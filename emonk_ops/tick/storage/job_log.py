@@ -27,6 +27,8 @@ from emonk_ops.tick.errors import StorageDamaged, StorageError
 
 FORMAT = "emonk-store/1"
 Record = dict[str, Any]
+ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+PIECE = 2**20
 
 
 class JobLog:
@@ -106,9 +108,7 @@ class JobLog:
         size = os.fstat(file).st_size
         if size < self._read_to:
             raise StorageDamaged(f"{self.path} became shorter while the service ran.")
-        data = _read_all(file, self._read_to, size)
-        end = data.rfind(b"\n") + 1
-        for line in data[:end].splitlines():
+        for line in _lines(file, self._read_to, size):
             self._line += 1
             record = self._record(line)
             if self._line == 1:
@@ -116,8 +116,8 @@ class JobLog:
             else:
                 yield record
             self.records += 1
-        self._read_to += end
-        if end < len(data):
+            self._read_to += len(line) + 1
+        if self._read_to < size:
             if self._line == 0:
                 raise self._damaged("the first line is incomplete: no file of this service", 1)
             os.ftruncate(file, self._read_to)
@@ -200,16 +200,17 @@ class JobLog:
 
 
 def _line(record: Record) -> bytes:
-    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
+    text = ENCODER.encode(record).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
-def _read_all(file: int, begin: int, end: int) -> bytes:
-    parts = []
+def _lines(file: int, begin: int, end: int) -> Iterator[bytes]:
+    """The complete lines between two places, in pieces: a large file must not be held twice."""
+    rest = b""
     while begin < end:
-        part = os.pread(file, end - begin, begin)
-        if not part:
-            break
-        parts.append(part)
-        begin += len(part)
-    return b"".join(parts)
+        piece = os.pread(file, min(PIECE, end - begin), begin)
+        if not piece:
+            return
+        begin += len(piece)
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines

@@ -29,6 +29,7 @@ from emonk_ops.tick.storage import (
 )
 from emonk_ops.tick.storage.job_log import JobLog, Record
 from emonk_ops.tick.storage.state import StoreState
+from emonk_ops.tick.storage.together import Together
 
 LOCK_TIMEOUT_SECONDS = 2.0
 LOCK_PAUSE_SECONDS = 0.002
@@ -46,6 +47,8 @@ class JsonFileStorage:
         self._state = StoreState()
         self._broken: StorageError | None = None
         self._slack = SLACK_RECORDS
+        # One flush to the disk for all that is written at one moment.
+        self._together = Together(self._write)
 
     @property
     def dropped_records(self) -> int:
@@ -79,6 +82,9 @@ class JsonFileStorage:
             return DuePage(self._state.due(now, limit, after), now)
 
     async def write(self, batch: Sequence[Write]) -> tuple[Outcome, ...]:
+        return tuple(await self._together.write(batch))
+
+    async def _write(self, batch: Sequence[Write]) -> list[Outcome]:
         async with self._exclusively():
             sequence = self._state.sequence
             won: dict[str, tuple[int, Job]] = {}
@@ -94,7 +100,7 @@ class JsonFileStorage:
             for number, job in won.values():
                 self._state.put(job, number)
             self._compact()
-            return tuple(outcomes)
+            return outcomes
 
     async def get(self, ids: Sequence[str]) -> tuple[Stored | None, ...]:
         async with self._exclusively():
