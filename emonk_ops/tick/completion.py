@@ -15,9 +15,9 @@ from typing import Any
 from emonk_ops.tick import logs
 from emonk_ops.tick.engine import TRIES, Engine, Held
 from emonk_ops.tick.errors import StorageError
-from emonk_ops.tick.jobs import Job
+from emonk_ops.tick.jobs import Job, Run
 from emonk_ops.tick.meter import StorageMeter
-from emonk_ops.tick.storage import Outcome, Stored, Verdict, Write
+from emonk_ops.tick.storage import Stored, Verdict, Write
 from emonk_ops.tick.tally import Tally
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -25,13 +25,17 @@ FIRST_PAUSE_SECONDS = 0.2
 
 @dataclass
 class Ending:
-    """How a held job ended, and what that makes of it; tried again while the answer is unclear."""
+    """How a held job ended, and what that makes of it; tried again while the answer is unclear.
+
+    `perhaps_written`: an answer to one of the tries was lost, so that the record may have it.
+    """
 
     held: Held
     kind: str
     settle: Callable[[Job, datetime], Job]
     reason: str = ""
     tries: int = 0
+    perhaps_written: bool = False
 
 
 class Completions:
@@ -68,27 +72,28 @@ class Completions:
                 for job, ending in zip(jobs, batch, strict=True)
             ]
         )
-        unclear: list[tuple[Ending, Outcome]] = []
+        refused: list[Ending] = []
         for ending, job, outcome in zip(batch, jobs, outcomes, strict=True):
             if outcome.verdict is Verdict.OK:
                 self._recorded(ending, job)
             else:
-                unclear.append((ending, outcome))
-        if unclear:
-            await self._read_back(unclear)
+                ending.perhaps_written |= outcome.verdict is Verdict.UNCLEAR
+                refused.append(ending)
+        if refused:
+            await self._read_back(refused)
 
-    async def _read_back(self, unclear: list[tuple[Ending, Outcome]]) -> None:
+    async def _read_back(self, refused: list[Ending]) -> None:
         try:
-            read = await self._meter.get([ending.held.job.id for ending, _ in unclear])
+            read = await self._meter.get([ending.held.job.id for ending in refused])
         except StorageError as error:
-            await self._try_later([ending for ending, _ in unclear], str(error))
+            await self._try_later(refused, str(error))
             return
         again = []
-        for (ending, outcome), stored in zip(unclear, read, strict=True):
+        for ending, stored in zip(refused, read, strict=True):
             if stored is not None and ending.held.is_mine(stored):
                 ending.held.stored = stored
                 again.append(ending)
-            elif stored is not None and _was_applied(ending, outcome, stored):
+            elif stored is not None and _was_written(ending, stored):
                 self._recorded(ending, stored.job)
             else:
                 self._stale(ending)
@@ -144,11 +149,21 @@ class Completions:
         )
 
 
-def _was_applied(ending: Ending, outcome: Outcome, stored: Stored) -> bool:
+def _was_written(ending: Ending, stored: Stored) -> bool:
+    """Whether the record has this very result, from a try whose answer was lost."""
     job, held = stored.job, ending.held.job
-    if outcome.verdict is not Verdict.UNCLEAR or job.fence != held.fence:
+    if not ending.perhaps_written or job.fence != held.fence:
         return False
-    return any(run.fence == held.fence and run.slot == held.slot for run in job.recent)
+    return any(
+        run.fence == held.fence and run.slot == held.slot and _is_result(ending, run)
+        for run in job.recent
+    )
+
+
+def _is_result(ending: Ending, run: Run) -> bool:
+    # Another instance may have settled the job as dead, once the lease had expired.
+    spent = ending.kind == "failed" and run.outcome == "dead"
+    return run.outcome == ending.kind or (spent and run.reason == ending.reason)
 
 
 def _entry(job: Job) -> dict[str, Any]:
