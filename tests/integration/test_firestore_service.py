@@ -6,13 +6,10 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
-import grpc
 import httpx
 import pytest
 
@@ -23,6 +20,7 @@ from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import JobState
 from emonk_ops.tick.service import TickService
 from emonk_ops.tick.settings import read_settings
+from tests.wire import Wire
 
 pytestmark = pytest.mark.anyio
 
@@ -35,53 +33,6 @@ def firestore(request: pytest.FixtureRequest, firestore_emulator: Emulator) -> d
         "VERTEX_AI_PROJECT_ID": f"test-{secrets.token_hex(6)}",
         "FIRESTORE_EMULATOR_HOST": firestore_emulator.address,
     }
-
-
-class Wire(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Stands between a service and the emulator, and loses the answers it is told to lose."""
-
-    def __init__(self, upstream: str) -> None:
-        self.address = ""
-        self.to_lose: Counter[str] = Counter()
-        self.to_refuse: Counter[str] = Counter()
-        self._channel = grpc.aio.insecure_channel(upstream)
-        self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers((self,))
-
-    async def open(self, port: int = 0) -> str:
-        self.address = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
-        await self._server.start()
-        return self.address
-
-    async def close(self) -> None:
-        await self._server.stop(0)
-        await self._channel.close(grace=None)
-
-    def service(self, details: grpc.HandlerCallDetails) -> Any:
-        method = details.method
-        name = method.rpartition("/")[2]
-        forward = self._channel.unary_stream(method, None, None)
-
-        async def pass_on(request: bytes, context: Any) -> AsyncIterator[bytes]:
-            if self.to_refuse[name] > 0:
-                self.to_refuse[name] -= 1
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "refused on the way")
-            metadata = [
-                (key, value)
-                for key, value in context.invocation_metadata()
-                if key in ("authorization", "google-cloud-resource-prefix")
-            ]
-            try:
-                answers = [one async for one in forward(request, timeout=10, metadata=metadata)]
-            except grpc.aio.AioRpcError as error:
-                await context.abort(error.code(), error.details())
-            if self.to_lose[name] > 0:
-                self.to_lose[name] -= 1
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "lost on the way back")
-            for answer in answers:
-                yield answer
-
-        return grpc.unary_stream_rpc_method_handler(pass_on)
 
 
 @pytest.fixture
