@@ -37,7 +37,7 @@ class NoPrecondition(Passing):
         if all(write.job.lease is None for write in batch):
             return await self.inner.write(batch)
         await asyncio.sleep(LINGER_SECONDS)
-        return await self.inner.write(await _forced(self.inner, batch))
+        return await _forced(self.inner, batch)
 
 
 class NoCompareAndSet(Passing):
@@ -46,7 +46,7 @@ class NoCompareAndSet(Passing):
     async def write(self, batch: Sequence[Write]) -> tuple[Outcome, ...]:
         if any(write.job.lease is not None for write in batch):
             return await self.inner.write(batch)
-        return await self.inner.write(await _forced(self.inner, batch))
+        return await _forced(self.inner, batch)
 
 
 class UnclearIsLost(Passing):
@@ -125,12 +125,20 @@ def _one_fence_back(stored: Stored) -> Stored:
     return replace(stored, job=replace(stored.job, fence=max(0, stored.job.fence - 1)))
 
 
-async def _forced(inner: JobStorage, batch: Sequence[Write]) -> list[Write]:
-    held = await inner.get([write.job.id for write in batch])
-    return [
-        replace(write, version=None if stored is None else stored.version)
-        for write, stored in zip(batch, held, strict=True)
-    ]
+async def _forced(inner: JobStorage, batch: Sequence[Write]) -> tuple[Outcome, ...]:
+    """Have each job written, whatever the store holds of it."""
+    outcomes = [Outcome(Verdict.CONFLICT)] * len(batch)
+    left = list(range(len(batch)))
+    while left:
+        held = await inner.get([batch[place].job.id for place in left])
+        writes = [
+            replace(batch[place], version=None if stored is None else stored.version)
+            for place, stored in zip(left, held, strict=True)
+        ]
+        for place, outcome in zip(left, await inner.write(writes), strict=True):
+            outcomes[place] = outcome
+        left = [place for place in left if outcomes[place].verdict is Verdict.CONFLICT]
+    return tuple(outcomes)
 
 
 Plant = Callable[[JobStorage, Clock], JobStorage]

@@ -56,7 +56,10 @@ class Member:
 
 
 class Fleet:
-    """Starts, kills, stops and ticks; each of these is in the journal."""
+    """Starts, kills, stops and ticks; each of these is in the journal.
+
+    Every instance that is started has `claim_mode`, and the `defect` if one is planted.
+    """
 
     def __init__(
         self, folder: Path, journal: Journal, backend: Backend, seed: str, timing: Timing
@@ -68,12 +71,13 @@ class Fleet:
         self.seed = seed
         self.timing = timing
         self.claim_mode = "batch"
+        self.defect = ""
         self._journal = journal
         self._backend = backend
         self._starts = 0
         self._http = httpx.AsyncClient(timeout=ANSWERS_WITHIN_SECONDS, trust_env=False)
 
-    async def start(self, name: str, *, skew: float = 0.0, defect: str = "") -> Member:
+    async def start(self, name: str, *, skew: float = 0.0) -> Member:
         """Start an instance under this name, and return once it listens."""
         self._starts += 1
         tag = f"{name}.{self._starts}"
@@ -90,12 +94,12 @@ class Fleet:
             tick_budget=self.timing.tick_budget,
             claim_mode=self.claim_mode,
             skew=skew,
-            defect=defect,
+            defect=self.defect,
         )
         port = _free_port()
         member = Member(name, tag, self._spawn(told, port), port)
         self.members[name] = member
-        self._journal.write("start", tag=tag, mono=time.monotonic(), skew=skew, defect=defect)
+        self._journal.write("start", tag=tag, mono=time.monotonic(), skew=skew)
         await self._listening(member, port)
         return member
 

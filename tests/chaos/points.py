@@ -27,6 +27,11 @@ def arm(folder: Path, name: str, point: str, action: str) -> None:
     whole.rename(folder / f"{name}@{point}")
 
 
+def is_armed(armed: Path) -> bool:
+    """Whether what was armed has not happened yet."""
+    return armed.exists()
+
+
 def disarm(folder: Path) -> None:
     """Nothing that is armed happens any more."""
     for path in folder.glob("*@*"):

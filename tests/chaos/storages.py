@@ -131,7 +131,6 @@ class Recorder(Passing):
             return "freed"
         if lease.id in self._claimed:
             return "once"
-        self._claimed.add(lease.id)
         return "claim"
 
     def _record(
@@ -144,11 +143,10 @@ class Recorder(Passing):
         answered = time.monotonic()
         for write, kind, outcome in zip(batch, kinds, outcomes, strict=True):
             job = write.job
-            if kind == "claim" and job.lease is not None:
-                if outcome.verdict is Verdict.OK:
-                    self._won[(job.id, job.fence)] = job.lease
-                elif outcome.verdict is Verdict.UNCLEAR:
-                    self._unclear[(job.id, job.fence)] = job.lease
+            if kind == "claim" and job.lease is not None and outcome.verdict != Verdict.CONFLICT:
+                self._claimed.add(job.lease.id)
+                known = self._won if outcome.verdict is Verdict.OK else self._unclear
+                known[(job.id, job.fence)] = job.lease
             self._journal.write(
                 kind,
                 sent=sent,

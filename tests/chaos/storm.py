@@ -17,7 +17,7 @@ from tests.chaos.backends import Backend, FirestoreBackend, JsonBackend
 from tests.chaos.facts import History, history_of
 from tests.chaos.fleet import Fleet, Timing, fleet
 from tests.chaos.journal import Journal
-from tests.chaos.points import NAMED
+from tests.chaos.points import NAMED, is_armed
 from tests.chaos.population import ONE_OFF, RECURRING, Population
 
 FAULT_RATE = 0.06
@@ -186,7 +186,7 @@ class Storm:
         action = rng.choice(("kill", "stop"))
         armed = self._run.fleet.arm(name, rng.choice(NAMED), action)
         give_up = time.monotonic() + lease
-        while armed.exists() and time.monotonic() < give_up:  # noqa: ASYNC110 - it is a file
+        while is_armed(armed) and time.monotonic() < give_up:  # noqa: ASYNC110 - a file tells
             await asyncio.sleep(0.05)
         armed.unlink(missing_ok=True)
         if action == "stop":

@@ -20,7 +20,7 @@ from tests.chaos.fleet import Timing
 from tests.chaos.storm import run_on, storm
 
 pytestmark = pytest.mark.anyio
-SECONDS = float(os.environ.get("EMONK_CHAOS_SECONDS", "20"))
+SECONDS = float(os.environ.get("EMONK_CHAOS_SECONDS", "15"))
 SEED = os.environ.get("EMONK_CHAOS_SEED") or secrets.token_hex(4)
 FIRESTORE = os.environ.get("EMONK_CHAOS_FIRESTORE", "")
 NAMES = ("a", "b", "c")
