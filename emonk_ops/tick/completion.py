@@ -125,7 +125,8 @@ class Completions:
             self._engine.log.notice(logs.JOB_RELEASED, reason=ending.reason, **entry)
         else:
             self._tally.add("jobs_failed")
-            dead = bool(job.recent) and job.recent[-1].outcome == "dead"
+            fence = ending.held.job.fence
+            dead = any(run.outcome == "dead" and run.fence == fence for run in job.recent)
             self._tally.add("dead" if dead else "retried")
             if dead:
                 self._engine.log.error(logs.JOB_DEAD, reason=ending.reason, **entry)
@@ -150,13 +151,14 @@ class Completions:
 
 
 def _was_written(ending: Ending, stored: Stored) -> bool:
-    """Whether the record has this very result, from a try whose answer was lost."""
-    job, held = stored.job, ending.held.job
-    if not ending.perhaps_written or job.fence != held.fence:
-        return False
-    return any(
+    """Whether the record has this very result, from a try whose answer was lost.
+
+    Somebody may hold the next lease already: a late write is made after the read that missed it.
+    """
+    held = ending.held.job
+    return ending.perhaps_written and any(
         run.fence == held.fence and run.slot == held.slot and _is_result(ending, run)
-        for run in job.recent
+        for run in stored.job.recent
     )
 
 

@@ -14,6 +14,7 @@ from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import Lease
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.scheduler import CronScheduler
+from emonk_ops.tick.schedules import Schedule
 from emonk_ops.tick.settlement import claim
 from emonk_ops.tick.storage import Outcome, Stored, Write
 from emonk_ops.tick.storage.memory import MemoryStorage
@@ -75,14 +76,34 @@ async def test_a_result_on_record_is_not_called_stale(
     assert "Stale completion dropped" not in [entry["message"] for entry in lines]
 
 
-async def test_another_instance_s_verdict_is_not_taken_for_the_own_result() -> None:
+async def test_a_result_on_record_is_known_even_under_the_next_lease() -> None:
+    clock, lines = ManualClock(), Lines()
+
+    class Late(Unheard):
+        async def write(self, batch: Sequence[Write]) -> tuple[Outcome, ...]:
+            try:
+                return await super().write(batch)
+            except StorageError:
+                await _taken_elsewhere(self, batch[0].job.id, clock)
+                raise
+
+    store = Late(clock)
+    scheduler = _scheduler(store, clock, lines)
+    await scheduler.engine.driver.begin()
+    await scheduler.schedule_job(job_type="good", schedule=Schedule(every=60.0))
+    await clock.advance(61)
+    report = await _ticked(scheduler, clock)
+    assert (report.stale_completion, report.jobs_succeeded) == (0, 1)
+
+
+async def test_a_result_that_is_not_on_record_is_stale_once_another_holds_the_lease() -> None:
     clock, lines = ManualClock(), Lines()
 
     class Overtaken(Unheard):
         async def write(self, batch: Sequence[Write]) -> tuple[Outcome, ...]:
             if self.lose and batch[0].job.lease is None and batch[0].job.recent:
                 self.lose -= 1
-                await _settled_elsewhere(self, batch[0].job.id, clock)
+                await _taken_elsewhere(self, batch[0].job.id, clock)
                 raise _error()
             return await super().write(batch)
 
@@ -94,8 +115,8 @@ async def test_another_instance_s_verdict_is_not_taken_for_the_own_result() -> N
     assert (report.stale_completion, report.jobs_succeeded) == (1, 0)
 
 
-async def _settled_elsewhere(store: MemoryStorage, job_id: str, clock: ManualClock) -> None:
-    """Another instance found the lease expired, and ran the job itself."""
+async def _taken_elsewhere(store: MemoryStorage, job_id: str, clock: ManualClock) -> None:
+    """Another instance takes the next lease of the job."""
     (stored,) = await MemoryStorage.get(store, [job_id])
     assert stored is not None
     lease = Lease(Lease.fresh_id(), "another", clock.now() + timedelta(seconds=300))
