@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 from tests.chaos.accounts import FINAL
-from tests.chaos.facts import History
+from tests.chaos.facts import FOREVER, Execution, History
 
 
 def figures(history: History) -> dict[str, int]:
-    """Counts of what happened; `again` are the effects beyond the first one of a slot."""
-    effects: dict[str, int] = defaultdict(int)
+    """Counts of what happened, over all instances and jobs.
+
+    Effects that came again in their slot: `again_after_end` after an attempt whose handler had
+    ended (it failed, was timed out, or its result was lost), `again_after_crash` after one that
+    nobody saw end.
+    """
+    by_key: dict[str, list[Execution]] = defaultdict(list)
     for run in history.executions:
-        effects[run.key] += len(run.effects)
+        if run.effects:
+            by_key[run.key].append(run)
+    again = [
+        before.end < FOREVER
+        for runs in by_key.values()
+        for before, _ in pairwise(sorted(runs, key=lambda run: run.begin))
+    ]
     final = history.final.values()
     found = {
         "jobs": len(history.created),
         "slots": sum(job.counts.get(outcome, 0) for job in final for outcome in FINAL),
         "executions": len(history.executions),
-        "again": sum(count - 1 for count in effects.values() if count > 1),
+        "again_after_end": sum(again),
+        "again_after_crash": len(again) - sum(again),
         "beyond_lease": sum(at > run.until for run in history.executions for at in run.effects),
         "stale": sum(
             said.entry.get("message") == "Stale completion dropped" for said in history.said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -75,6 +76,20 @@ class Population:
         weights = [kind.count for kind in ONE_OFF]
         (kind,) = self._rng.choices(ONE_OFF, weights)
         await self.create(Kind(kind.name, 1, kind.schedule, kind.payload, kind.options))
+
+    async def meddle(self) -> None:
+        """Pause a recurring job, whatever it is doing, and resume it a little later."""
+        jobs = [job for job in await self.look() if job.schedule.recurs]
+        job = self._rng.choice(jobs)
+        await self._scheduler.pause(job.id)
+        await asyncio.sleep(self._rng.uniform(0.2, 1.5))
+        await self._scheduler.resume(job.id)
+
+    async def resume_all(self) -> None:
+        """Resume what is still paused."""
+        for job in await self.look():
+            if job.paused:
+                await self._scheduler.resume(job.id)
 
     async def _create(self, kind: Kind, job_id: str) -> Job:
         if kind.schedule is None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.chaos.points import AFTER_CLAIM, AFTER_EFFECT, is_armed
-from tests.chaos.population import Kind
+from tests.chaos.population import QUICK, Kind
 from tests.chaos.storm import Run
 
 WITHIN_SECONDS = 20.0
@@ -20,7 +20,7 @@ SKEW = 600.0
 
 def one(name: str, work: float = 0.02) -> Kind:
     """A job for one instant near the present."""
-    return Kind(name, 1, None, {"work": work}, {"backoff_seconds": 0.1, "max_attempts": 6})
+    return Kind(name, 1, None, {"work": work}, QUICK)
 
 
 async def death_after_the_effect(run: Run) -> None:
@@ -35,7 +35,7 @@ async def death_after_the_effect(run: Run) -> None:
 async def rivals(run: Run) -> None:
     """Both are ticked at the same moment, again and again, over the same due jobs."""
     for number in range(3):
-        await run.population.create(Kind(f"rival-{number}", 8, None, {"work": 0.3}))
+        await run.population.create(Kind(f"rival-{number}", 8, None, {"work": 0.3}, QUICK))
         await _due(run)
         await asyncio.gather(run.fleet.tick("a"), run.fleet.tick("b"))
     await _tick_until_ended(run, "a")
@@ -154,7 +154,8 @@ async def _tick_until(run: Run, name: str, done: Callable[[], bool]) -> None:
 
 async def _tick_until_ended(run: Run, name: str) -> None:
     """Until every one-off job has ended, or some time has passed: a defect may prevent it."""
-    give_up = asyncio.get_running_loop().time() + 3 * run.fleet.timing.lease
+    seconds = 3 * run.fleet.timing.lease if run.fleet.defect else WITHIN_SECONDS
+    give_up = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < give_up:
         await run.fleet.tick(name)
         if all(job.due_at is None for job in await run.population.look()):

