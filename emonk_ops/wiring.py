@@ -64,9 +64,9 @@ class Wiring:
 
     @cached_property
     def platform(self) -> Platform:
-        from emonk_ops.gcp.platform import GooglePlatform, SandboxPlatform
+        from emonk_ops.gcp.platform import GooglePlatform
 
-        return SandboxPlatform() if self.env.target is Target.SANDBOX else GooglePlatform(self.env)
+        return GooglePlatform(self.env)
 
     @cached_property
     def commands(self) -> Commands:

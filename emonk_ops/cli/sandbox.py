@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from emonk_ops.cli.command import HELP_NAMES, group
 from emonk_ops.cli.output import Output
+from emonk_ops.cli.sandbox_common import DEFAULT, Directory, endpoint_of, refusals
+from emonk_ops.cli.sandbox_faults import fault_app, instance_app, snapshot_app
 from emonk_ops.errors import ExitCode
-
-if TYPE_CHECKING:
-    from emonk_ops.sandbox.endpoint import Endpoint
 
 sandbox_app = group("A Google Cloud in a directory, to rehearse in.")
 image_app = group("Commands that the sandbox runs as container images.")
 clock_app = group("The sandbox's clock.")
 sandbox_app.add_typer(image_app, name="image")
 sandbox_app.add_typer(clock_app, name="clock")
+sandbox_app.add_typer(fault_app, name="fault")
+sandbox_app.add_typer(instance_app, name="instance")
+sandbox_app.add_typer(snapshot_app, name="snapshot")
 
 
 class ClockMode(StrEnum):
@@ -32,29 +32,8 @@ class ClockMode(StrEnum):
     virtual = "virtual"
 
 
-Directory = Annotated[Path, typer.Option("--dir", help="The sandbox's directory.")]
-DEFAULT = Path(".emonk-sandbox")
 _out = Output("stdout")
 _err = Output("stderr")
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """A sandbox error becomes a sentence and an exit code."""
-    from emonk_ops.sandbox.endpoint import AlreadyUp, NotUp, SandboxError
-
-    try:
-        yield
-    except SandboxError as problem:
-        _err.line(f"sandbox: {problem}")
-        refused = isinstance(problem, AlreadyUp | NotUp)
-        raise typer.Exit(int(ExitCode.REFUSED if refused else ExitCode.CLOUD)) from None
-
-
-def _endpoint(directory: Path) -> Endpoint:
-    from emonk_ops.sandbox.endpoint import read_endpoint
-
-    return read_endpoint(directory)
 
 
 @sandbox_app.command("up", context_settings=HELP_NAMES)
@@ -68,7 +47,7 @@ def up(
     http_port: Annotated[int, typer.Option(help="0: as last time, or a free one.")] = 0,
 ) -> None:
     """Start the sandbox: two projects in which emonk-agent runs on its legacy loop."""
-    with _refusals():
+    with refusals():
         if not detach:
             _run_here(directory, clock.value, grpc_port, http_port)
             return
@@ -105,7 +84,7 @@ def down(directory: Directory = DEFAULT) -> None:
     """Stop it and everything it runs; its state stays in the directory."""
     from emonk_ops.sandbox import launcher
 
-    with _refusals():
+    with refusals():
         ended = launcher.end(directory)
     _out.line("sandbox down" if ended else f"already so: no sandbox runs on {directory}")
 
@@ -120,8 +99,8 @@ def status(
 
     from emonk_ops.sandbox import launcher
 
-    with _refusals():
-        found = launcher.call(_endpoint(directory), "GET", "/sandbox/status")
+    with refusals():
+        found = launcher.call(endpoint_of(directory), "GET", "/sandbox/status")
     if as_json:
         _out.line(json.dumps(found, indent=2))
     else:
@@ -143,14 +122,24 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @sandbox_app.command("env", context_settings=HELP_NAMES)
-def env(directory: Directory = DEFAULT) -> None:
+def env(
+    directory: Directory = DEFAULT,
+    account: Annotated[str, typer.Option("--as", help="Be this account; its e-mail.")] = "",
+) -> None:
     """Shell exports for clients: eval "$(emonk-ops sandbox env)"."""
     import shlex
 
-    with _refusals():
-        endpoint = _endpoint(directory)
-    _out.line(f"export EMONK_SANDBOX_GRPC={shlex.quote(endpoint.grpc)}")
-    _out.line(f"export EMONK_SANDBOX_HTTP={shlex.quote(endpoint.http)}")
+    from emonk_ops.sandbox import launcher
+
+    with refusals():
+        endpoint = endpoint_of(directory)
+        exports = {"EMONK_SANDBOX_GRPC": endpoint.grpc, "EMONK_SANDBOX_HTTP": endpoint.http}
+        if account:
+            who = {"email": account}
+            found = launcher.call(endpoint, "POST", "/sandbox/iam/identity", who)
+            exports |= {"EMONK_SANDBOX_GRPC": found["grpc"], "EMONK_SANDBOX_TOKEN": found["token"]}
+    for name, value in exports.items():
+        _out.line(f"export {name}={shlex.quote(value)}")
 
 
 @sandbox_app.command("reset", context_settings=HELP_NAMES)
@@ -158,8 +147,8 @@ def reset(directory: Directory = DEFAULT) -> None:
     """Forget everything and begin again with the world before the migration."""
     from emonk_ops.sandbox import launcher
 
-    with _refusals():
-        endpoint = _endpoint(directory)
+    with refusals():
+        endpoint = endpoint_of(directory)
         launcher.call(endpoint, "POST", "/sandbox/reset", {}, seconds=launcher.STOP_SECONDS)
         _show(launcher.wait_for_services(endpoint))
 
@@ -175,8 +164,8 @@ def logs(
     """Log entries of a project."""
     from emonk_ops.sandbox.reading import follow_lines, read_lines
 
-    with _refusals():
-        endpoint = _endpoint(directory)
+    with refusals():
+        endpoint = endpoint_of(directory)
         for line in read_lines(endpoint, project, filter_text, limit):
             _out.line(line)
         if follow:
@@ -202,8 +191,8 @@ def image_add(
     from emonk_ops.sandbox import launcher
 
     content = {"name": name, "command": _absolute(command), "source": str(Path.cwd())}
-    with _refusals():
-        launcher.call(_endpoint(directory), "POST", "/sandbox/images", content)
+    with refusals():
+        launcher.call(endpoint_of(directory), "POST", "/sandbox/images", content)
     _out.line(f"image {name}: {' '.join(command)}")
 
 
@@ -222,8 +211,8 @@ def clock_now(directory: Directory = DEFAULT) -> None:
     """The sandbox's time."""
     from emonk_ops.sandbox import launcher
 
-    with _refusals():
-        found = launcher.call(_endpoint(directory), "GET", "/sandbox/clock")
+    with refusals():
+        found = launcher.call(endpoint_of(directory), "GET", "/sandbox/clock")
     _out.line(f"{found['now']} ({found['mode']})")
 
 
@@ -233,27 +222,16 @@ def clock_advance(
     directory: Directory = DEFAULT,
 ) -> None:
     """Let a virtual clock run ahead; everything that falls due on the way happens."""
+    from emonk_ops.cli.durations import seconds_of
     from emonk_ops.sandbox import launcher
 
-    seconds = _seconds(duration)
-    with _refusals():
+    seconds = seconds_of(duration)
+    with refusals():
         found = launcher.call(
-            _endpoint(directory),
+            endpoint_of(directory),
             "POST",
             "/sandbox/clock/advance",
             {"seconds": seconds},
             seconds=86_400.0,
         )
     _out.line(found["now"])
-
-
-def _seconds(duration: str) -> float:
-    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-    number, unit = duration[:-1], duration[-1:]
-    if duration.isdigit():
-        number, unit = duration, "s"
-    try:
-        return float(number) * units[unit]
-    except (ValueError, KeyError):
-        _err.line(f"usage: '{duration}' is not a duration; for example 90s, 15m, 24h or 7d")
-        raise typer.Exit(int(ExitCode.USAGE)) from None

@@ -1,114 +1,80 @@
-"""A project's switches and permissions, by Google's REST APIs.
-
-Service Usage v1, Resource Manager v1, Firestore Admin v1. The sandbox has none of them yet.
-"""
+"""A project's switches and permissions: Service Usage, Resource Manager and Firestore Admin."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emonk_ops.errors import CloudError, NotFound, NotOffered, PermissionMissing, Unreachable
-from emonk_ops.gcp.endpoints import credentials
+from emonk_ops.errors import NotFound
+from emonk_ops.gcp.calls import reading
+from emonk_ops.gcp.endpoints import client
 from emonk_ops.gcp.faults import translated
 from emonk_ops.settings import Environment
 
-SECONDS = 8.0
-
-
-class SandboxPlatform:
-    """Says of every question that it cannot be asked here: an ERROR, never a pass."""
-
-    def api_enabled(self, api: str) -> bool:
-        raise NotOffered("the sandbox has no Service Usage API yet")
-
-    def missing_permissions(self, permissions: Sequence[str]) -> tuple[str, ...]:
-        raise NotOffered("the sandbox has no IAM API yet")
-
-    def roles_of(self, member: str) -> tuple[str, ...]:
-        raise NotOffered("the sandbox has no IAM API yet")
-
-    def firestore_database(self) -> Mapping[str, Any] | None:
-        raise NotOffered("the sandbox has no Firestore Admin API yet")
+POLICY_VERSION = 3
 
 
 class GooglePlatform:
-    """See `emonk_ops.ports.Platform`."""
+    """See `emonk_ops.ports.Platform`. Each client is made when it is first asked for."""
 
     def __init__(self, env: Environment) -> None:
-        from google.auth.transport.requests import AuthorizedSession
-
         self._env = env
-        session: Any = AuthorizedSession
-        self._session = session(credentials(env))
+        self._project = f"projects/{env.project}"
 
     def api_enabled(self, api: str) -> bool:
+        from google.cloud.service_usage_v1 import ServiceUsageClient, State
+
+        usage = client(ServiceUsageClient, self._env)
         found = self._ask(
             "serviceusage.services.get",
-            "GET",
-            f"https://serviceusage.googleapis.com/v1/projects/{self._env.project}/services/{api}",
+            usage.get_service,
+            {"name": f"{self._project}/services/{api}"},
         )
-        return str(found.get("state")) == "ENABLED"
+        return bool(found.state == State.ENABLED)
 
     def missing_permissions(self, permissions: Sequence[str]) -> tuple[str, ...]:
         found = self._ask(
             "resourcemanager.projects.testIamPermissions",
-            "POST",
-            f"{self._project}:testIamPermissions",
-            {"permissions": list(permissions)},
+            self._projects().test_iam_permissions,
+            {"resource": self._project, "permissions": list(permissions)},
         )
-        granted = set(found.get("permissions", []))
+        granted = set(found.permissions)
         return tuple(one for one in permissions if one not in granted)
 
     def roles_of(self, member: str) -> tuple[str, ...]:
         policy = self._ask(
             "resourcemanager.projects.getIamPolicy",
-            "POST",
-            f"{self._project}:getIamPolicy",
-            {"options": {"requestedPolicyVersion": 3}},
+            self._projects().get_iam_policy,
+            {
+                "resource": self._project,
+                "options": {"requested_policy_version": POLICY_VERSION},
+            },
         )
         return tuple(
-            str(binding["role"])
-            for binding in policy.get("bindings", [])
-            if member in binding.get("members", [])
+            binding.role
+            for binding in policy.bindings
+            if member in binding.members and not binding.condition.expression
         )
 
     def firestore_database(self) -> Mapping[str, Any] | None:
+        from google.cloud.firestore_admin_v1 import FirestoreAdminClient
+
+        admin = client(FirestoreAdminClient, self._env)
         try:
-            return self._ask(
-                "datastore.databases.get",
-                "GET",
-                "https://firestore.googleapis.com/v1/projects/"
-                f"{self._env.project}/databases/(default)",
+            found = self._ask(
+                "datastore.databases.getMetadata",
+                admin.get_database,
+                {"name": f"{self._project}/databases/(default)"},
             )
         except NotFound:
             return None
+        return {"name": found.name, "location": found.location_id, "type": found.type_.name}
 
-    @property
-    def _project(self) -> str:
-        return f"https://cloudresourcemanager.googleapis.com/v1/projects/{self._env.project}"
+    def _projects(self) -> Any:
+        from google.cloud.resourcemanager_v3 import ProjectsClient
 
-    def _ask(
-        self, call: str, method: str, url: str, body: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        import requests
+        return client(ProjectsClient, self._env)
 
-        try:
-            with translated(call, self._env):
-                answer = self._session.request(method, url, json=body, timeout=SECONDS)
-        except requests.RequestException as error:
-            raise Unreachable(
-                f"{call}: no answer: {error}", hint=f"emonk-ops config check --env {self._env.name}"
-            ) from error
-        if answer.status_code == 200:
-            found: dict[str, Any] = answer.json()
-            return found
-        words = f"{call}: HTTP {answer.status_code}: {answer.text[:300]}"
-        match answer.status_code:
-            case 404:
-                raise NotFound(words)
-            case 401 | 403:
-                raise PermissionMissing(
-                    words, hint=f"emonk-ops config permissions --env {self._env.name}"
-                )
-        raise CloudError(words, hint=f"emonk-ops config check --env {self._env.name}")
+    def _ask(self, name: str, method: Any, request: Mapping[str, Any]) -> Any:
+        with translated(name, self._env):
+            return method(request, **reading())

@@ -15,9 +15,6 @@ ATTESTED = (
     ("code-review", "rehearsal: the change was read by two people"),
     ("lint", "rehearsal: no linter is configured here"),
     ("type-check", "rehearsal: no type checker is configured here"),
-    ("scheduler-api", "rehearsal: the sandbox offers Cloud Scheduler and no Service Usage API"),
-    ("operator-permissions", "rehearsal: the sandbox has no IAM yet"),
-    ("service-permissions", "rehearsal: the sandbox has no IAM yet"),
 )
 
 

@@ -9,13 +9,14 @@ import random
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import httpx
 
 from emonk_ops.sandbox.clock import Mode, WorldClock
 from emonk_ops.sandbox.control import Control
+from emonk_ops.sandbox.doors import Doors
 from emonk_ops.sandbox.endpoint import (
     DirectoryLock,
     Endpoint,
@@ -23,12 +24,21 @@ from emonk_ops.sandbox.endpoint import (
     remove_endpoint,
     write_endpoint,
 )
+from emonk_ops.sandbox.gate import Gate
+from emonk_ops.sandbox.grpc_door import Door
 from emonk_ops.sandbox.http_server import HttpServer
+from emonk_ops.sandbox.iam.guard import Guard
 from emonk_ops.sandbox.oidc import Issuer
 from emonk_ops.sandbox.store import Store
 from emonk_ops.sandbox.world import Api, World
 
-API_FOLDERS = ("logging", "run", "scheduler")
+if TYPE_CHECKING:
+    from emonk_ops.sandbox.databases.routes import DatabasesApi
+    from emonk_ops.sandbox.faults.routes import FaultsApi
+    from emonk_ops.sandbox.iam.routes import IamApi
+    from emonk_ops.sandbox.usage.routes import UsageApi
+
+API_FOLDERS = ("faults", "iam", "usage", "databases", "logging", "monitoring", "run", "scheduler")
 _HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
 
 
@@ -143,8 +153,13 @@ class Sandbox:
 
     async def _listen_grpc(self, kept: dict[str, int]) -> int:
         # Without so_reuseport=0 two sandboxes would share one port without an error.
-        self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         handlers: list[Any] = [one for api in self.apis.values() for one in api.handlers()]
+        interceptors = []
+        if {"faults", "iam", "usage"} <= self.apis.keys():
+            gate = self._gate()
+            interceptors.append(Door(gate))
+            self.world.doors = Doors(gate, handlers)
+        self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)], interceptors=interceptors)
         self._grpc.add_generic_rpc_handlers(tuple(handlers))
         if not self._ports["grpc"] and "grpc" in kept:
             try:
@@ -155,6 +170,14 @@ class Sandbox:
             return int(self._grpc.add_insecure_port(f"127.0.0.1:{self._ports['grpc']}"))
         except RuntimeError as problem:
             raise _taken("gRPC", self._ports["grpc"]) from problem
+
+    def _gate(self) -> Gate:
+        iam, usage = cast("IamApi", self.apis["iam"]), cast("UsageApi", self.apis["usage"])
+        databases = cast("DatabasesApi | None", self.apis.get("databases"))
+        exists = None if databases is None else databases.methods.check
+        guard = Guard(iam.access, iam.callers, usage.enabled, exists)
+        faults = cast("FaultsApi", self.apis["faults"]).faults
+        return Gate(guard, faults, self.world.clock)
 
     async def populate(self) -> None:
         """Make the world before the migration, once a directory (and after a reset)."""
@@ -173,6 +196,8 @@ class Sandbox:
         if self._http is not None:
             await self._http.close()
         if self.world is not None:
+            if self.world.doors is not None:
+                await self.world.doors.close()
             await self.world.cancel_tasks()
             await self.world.http.aclose()
             self.world.clock.close()

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import grpc
     import httpx
 
+    from emonk_ops.sandbox.doors import Doors
+    from emonk_ops.sandbox.iam.access import Access
+    from emonk_ops.sandbox.iam.policies import Policies
+
 HOLD_HEADER = "x-emonk-hold"
 """Request header that lends a clock hold to the front (value: `Hold.token`)."""
 
@@ -58,7 +62,16 @@ class World:
     http: httpx.AsyncClient
     http_url: str = ""
     grpc_address: str = ""
+    doors: Doors | None = None
+    access: Access | None = None
+    policies: Policies | None = None
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def address_of(self, account: str) -> str:
+        """Where a caller is `account`: host:port of its own gRPC door, else the common one."""
+        if self.doors is None or not account:
+            return self.grpc_address
+        return await self.doors.address(account)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run `work` beside; a failure is logged, and the task ends with the sandbox."""

@@ -63,6 +63,7 @@ def revisions_come_and_go(channel: grpc.Channel) -> str:
         parent=PARENT, service=greeter("one"), service_id="greeter", timeout=WAIT
     ).result(timeout=WAIT)
     first = short(made.latest_ready_revision)
+    let_everybody_in(services)
     assert greeting(made.uri) == "one"
     say("deployed", first)
 
@@ -84,6 +85,12 @@ def revisions_come_and_go(channel: grpc.Channel) -> str:
     assert [(s.revision, s.percent) for s in statuses] == [(first, 100)]
     say("rolled back", first)
     return str(made.uri)
+
+
+def let_everybody_in(services: Any) -> None:
+    policy = services.get_iam_policy({"resource": SERVICE}, timeout=WAIT)
+    policy.bindings.add(role="roles/run.invoker", members=["allUsers"])
+    services.set_iam_policy({"resource": SERVICE, "policy": policy}, timeout=WAIT)
 
 
 def greeter(word: str, name: str = "") -> run_v2.Service:

@@ -101,7 +101,7 @@ class Cloud:
         variables = [EnvVar(name=name, value=value) for name, value in env.items()]
         template = RevisionTemplate(containers=[Container(image=image, env=variables)])
         template.scaling.max_instance_count = 1
-        return Service(template=template)
+        return Service(template=template, invoker_iam_disabled=True)
 
     def create(self, service: Service, name: str = "web") -> Any:
         request = {"parent": self.parent, "service_id": name, "service": service}

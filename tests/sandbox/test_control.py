@@ -127,8 +127,12 @@ def test_an_instance_that_dies_in_a_request_gives_503_and_is_replaced(cloud: Any
     uri = cloud.create(wanted).uri
     first = cloud.instances()[0]["id"]
     assert httpx.get(f"{uri}/die", timeout=10, trust_env=False).status_code == 503
-    cloud.until(lambda: [one for one in cloud.instances() if one["state"] == "ready"])
-    assert cloud.instances()[0]["id"] != first
+
+    def replaced() -> bool:
+        found = cloud.instances()
+        return any(one["state"] == "ready" and one["id"] != first for one in found)
+
+    cloud.until(replaced)
     assert httpx.get(uri, timeout=10, trust_env=False).status_code == 200
     assert any("Container terminated with exit(9)" in line for line in cloud.logs())
 

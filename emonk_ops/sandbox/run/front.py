@@ -12,6 +12,7 @@ from typing import Any
 from emonk_ops.sandbox.clock import Hold
 from emonk_ops.sandbox.http_server import HttpServer, Request, Response
 from emonk_ops.sandbox.run.instances import Instance
+from emonk_ops.sandbox.run.invokers import Invokers
 from emonk_ops.sandbox.run.log_entries import request_entry
 from emonk_ops.sandbox.run.pool import NoInstance, RevisionPool
 from emonk_ops.sandbox.run.upstream import Disconnected, Exchange, end_to_end
@@ -52,6 +53,7 @@ class ServiceFront:
         self._label = f"front {service}"
         self._split: list[tuple[int, RevisionPool]] = []
         self._server = HttpServer(self._serve)
+        self._invokers: Invokers | None = None
         self.url = ""
 
     async def listen(self, port: int = 0) -> int:
@@ -60,8 +62,9 @@ class ServiceFront:
         self.url = f"http://127.0.0.1:{bound}"
         return bound
 
-    def route(self, split: list[tuple[int, RevisionPool]]) -> None:
+    def route(self, split: list[tuple[int, RevisionPool]], invokers: Invokers) -> None:
         """New requests go by this split from now on; those in flight stay where they are."""
+        self._invokers = invokers
         self._split = [(percent, pool) for percent, pool in split if percent > 0]
 
     async def close(self) -> None:
@@ -90,6 +93,10 @@ class ServiceFront:
             *_trace(request),
             hold=clock.hold(request.header(HOLD_HEADER)),
         )
+        if self._invokers is not None and (refused := self._invokers.refusal(request)) is not None:
+            passage.text = refused.text
+            self._log(passage, refused.status, len(refused.response.body))
+            return refused.response
         clock.add_activity(self._label, 1)
         if passage.hold is not None:
             passage.hold.suspend()

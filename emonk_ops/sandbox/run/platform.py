@@ -10,6 +10,7 @@ from emonk_ops.sandbox.processes import Reaper, end_leftovers
 from emonk_ops.sandbox.run.errors import RolloutFailed, never_listened
 from emonk_ops.sandbox.run.front import ServiceFront
 from emonk_ops.sandbox.run.instances import Instance, StartFailed, instance_directory
+from emonk_ops.sandbox.run.invokers import Invokers
 from emonk_ops.sandbox.run.messages import Revision, Service, TrafficTargetStatus, types
 from emonk_ops.sandbox.run.names import ServiceName, parse_revision, parse_service
 from emonk_ops.sandbox.run.pool import RevisionPool
@@ -72,6 +73,7 @@ class Platform:
         are drained and stopped.
         """
         name = parse_service(service.name)
+        own = await self.front(name)
         statuses: list[TrafficTargetStatus] = []
         split: list[tuple[int, RevisionPool]] = []
         wanted: set[str] = set()
@@ -87,13 +89,12 @@ class Platform:
             )
             if target.tag:
                 tagged = await self.front(name, target.tag)
-                tagged.route([(100, pool)])
+                tagged.route([(100, pool)], Invokers(self._world, service, (own.url, tagged.url)))
                 status.uri = tagged.url
             statuses.append(status)
-        front = await self.front(name)
         for revision_name in wanted:
             self._pools[revision_name].keep_minimum()
-        front.route(split)
+        own.route(split, Invokers(self._world, service, (own.url,)))
         await self._leave_tags(service)
         for revision_name, pool in self._of(name):
             if revision_name not in wanted:

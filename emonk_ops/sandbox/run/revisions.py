@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from datetime import datetime
+from typing import Any
 
+from emonk_ops.sandbox.iam.projects import project_number
 from emonk_ops.sandbox.run.errors import image_missing
 from emonk_ops.sandbox.run.messages import Revision, Service, types
 from emonk_ops.sandbox.run.names import SUFFIX_LETTERS, ServiceName, parse_revision
@@ -90,7 +92,20 @@ def spec_of(state: RunState, revision: Revision) -> RevisionSpec:
         concurrency=revision.max_instance_request_concurrency or DEFAULT_CONCURRENCY,
         request_timeout=revision.timeout.total_seconds() or DEFAULT_TIMEOUT_SECONDS,
         startup_timeout=_startup_seconds(revision),
+        account=revision.service_account or default_account(service.project),
+        cpu_idle=_cpu_idle(container),
     )
+
+
+def _cpu_idle(container: Any) -> bool:
+    """Where resources are not spoken of, CPU is there during requests only (run.v2 API)."""
+    raw = types.Container.pb(container)
+    return bool(raw.resources.cpu_idle) if raw.HasField("resources") else True
+
+
+def default_account(project: str) -> str:
+    """Compute Engine's default account, which a revision has that names none."""
+    return f"{project_number(f'projects/{project}')}-compute@developer.gserviceaccount.com"
 
 
 def _startup_seconds(revision: Revision) -> float:

@@ -10,6 +10,7 @@ import grpc
 from google.longrunning import operations_pb2
 
 from emonk_ops.sandbox.control_requests import Action
+from emonk_ops.sandbox.iam.handlers import POLICY_METHODS, PolicyMethods
 from emonk_ops.sandbox.run.control import RunControl
 from emonk_ops.sandbox.run.errors import Refusal
 from emonk_ops.sandbox.run.handlers import OperationMethods, RevisionMethods
@@ -34,13 +35,14 @@ class RunApi:
         self._operations = OperationLog(self.state)
         self._rollouts = Rollouts(world, self.state, self.platform, self._operations)
         self.services = ServiceMethods(world, self.state, self._rollouts, self._operations)
-        self._control = RunControl(self.state, self.platform, self._rollouts.restoring)
+        self._control = RunControl(world, self.state, self.platform, self._rollouts.restoring)
         self._restored: list[asyncio.Task[Any]] = []
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
         services = self.services
         revisions = RevisionMethods(self._world, self.state, self.platform, self._operations)
         running = OperationMethods(self._operations)
+        policies = self._policies()
         return [
             _handler(
                 "google.cloud.run.v2.Services",
@@ -49,6 +51,7 @@ class RunApi:
                 ("ListServices", services.list, types.ListServicesRequest.pb()),
                 ("UpdateService", services.update, types.UpdateServiceRequest.pb()),
                 ("DeleteService", services.delete, types.DeleteServiceRequest.pb()),
+                *policies,
             ),
             _handler(
                 "google.cloud.run.v2.Revisions",
@@ -64,6 +67,13 @@ class RunApi:
                 ("DeleteOperation", running.delete, operations_pb2.DeleteOperationRequest),
             ),
         ]
+
+    def _policies(self) -> list[tuple[str, Method, Any]]:
+        """The IAM methods of a service, where this world has policies."""
+        if self._world.policies is None or self._world.access is None:
+            return []
+        methods = PolicyMethods(self._world.policies, self._world.access)
+        return [(name, getattr(methods, attr), kind) for name, attr, kind in POLICY_METHODS]
 
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""

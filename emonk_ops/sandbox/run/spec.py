@@ -33,6 +33,8 @@ class RevisionSpec:
     concurrency: int
     request_timeout: float
     startup_timeout: float
+    account: str
+    cpu_idle: bool
 
     @property
     def labels(self) -> dict[str, str]:

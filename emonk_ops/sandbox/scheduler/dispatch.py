@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,6 +46,11 @@ class Dispatcher:
         self._following: dict[str, asyncio.Task[None]] = {}
         self._scheduled: dict[str, asyncio.Task[None]] = {}
         self._executions: set[asyncio.Task[None]] = set()
+        self._doubled: Counter[str] = Counter()
+
+    def duplicate(self, name: str, times: int) -> None:
+        """Deliver the next `times` scheduled runs of a job twice, at the same time."""
+        self._doubled[name] += times
 
     def set_offset(self, low: float, high: float) -> None:
         """Dispatch `low` to `high` seconds after each slot, from the next slot on.
@@ -95,7 +101,11 @@ class Dispatcher:
             when = slot + dispatch_offset(slot, name, self._seed, self._offset)
             self._jobs.note_schedule(name, when)
             await clock.sleep_until(when)
-            execution = self._execute(Run(self._jobs.get(name), slot, when, forced=False))
+            run = Run(self._jobs.get(name), slot, when, forced=False)
+            execution = self._execute(run)
+            if self._doubled[name] > 0:
+                self._doubled[name] -= 1
+                self._execute(run)
             self._scheduled[name] = execution
             await asyncio.wait({execution})
             self._scheduled.pop(name, None)

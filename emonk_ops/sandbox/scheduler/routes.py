@@ -7,6 +7,8 @@ from typing import Any
 
 import grpc
 
+from emonk_ops.sandbox.control_requests import Action
+from emonk_ops.sandbox.scheduler.control import SchedulerControl
 from emonk_ops.sandbox.scheduler.dispatch import Dispatcher
 from emonk_ops.sandbox.scheduler.errors import Refusal
 from emonk_ops.sandbox.scheduler.handlers import METHODS, SchedulerMethods
@@ -34,6 +36,10 @@ class SchedulerApi:
             for name, attribute, request, response in METHODS
         }
         return [grpc.method_handlers_generic_handler(SERVICE, routes)]
+
+    def actions(self) -> dict[tuple[str, str], Action]:
+        """Control actions under /sandbox/."""
+        return SchedulerControl(self._jobs, self.dispatcher).actions()
 
     async def start(self) -> None:
         self.dispatcher.start()

@@ -28,7 +28,6 @@ from emonk_ops.errors import (
 )
 from emonk_ops.gcp.endpoints import sandbox_address
 from emonk_ops.gcp.faults import translated
-from emonk_ops.gcp.platform import SandboxPlatform
 from emonk_ops.gcp.tick_service import HttpTickService
 from emonk_ops.settings import CommandSettings, Environment, Target
 from emonk_ops.wiring import Wiring
@@ -108,18 +107,6 @@ def test_an_error_of_google_s_names_the_call_and_the_next_command(
     assert failure.value.__cause__ is raised
     hint = failure.value.hint
     assert hint.startswith(("emonk-ops ", "gcloud ")) or isinstance(failure.value, NotOffered)
-
-
-def test_what_the_sandbox_cannot_be_asked_says_so_and_is_never_an_answer() -> None:
-    platform = SandboxPlatform()
-    for ask in (
-        lambda: platform.api_enabled("x"),
-        lambda: platform.missing_permissions(["x"]),
-        lambda: platform.roles_of("x"),
-        platform.firestore_database,
-    ):
-        with pytest.raises(NotOffered):
-            ask()
 
 
 class _Tokens:

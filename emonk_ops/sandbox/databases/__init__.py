@@ -1,0 +1,1 @@
+"""Firestore Admin v1: which databases a project has."""

@@ -1,0 +1,1 @@
+"""Faults on demand: what a real cloud does to its callers on a bad day."""

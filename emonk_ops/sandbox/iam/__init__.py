@@ -1,0 +1,1 @@
+"""Identity and permission in the sandbox: policies, roles, conditions, service accounts."""
