@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from emonk_ops.sandbox.processes import Reaper
 from tests.chaos.backends import Backend
 from tests.chaos.instance import Instance
 from tests.chaos.journal import Journal
@@ -58,7 +59,8 @@ class Member:
 class Fleet:
     """Starts, kills, stops and ticks; each of these is in the journal.
 
-    Every instance that is started has `claim_mode`, and the `defect` if one is planted.
+    Every instance that is started has `claim_mode`, the `defect` if one is planted, and what is in
+    `environment` besides the usual.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class Fleet:
         self.timing = timing
         self.claim_mode = "batch"
         self.defect = ""
+        self.environment: dict[str, str] = {}
         self._journal = journal
         self._backend = backend
         self._starts = 0
+        self._reaper = Reaper()
         self._http = httpx.AsyncClient(timeout=ANSWERS_WITHIN_SECONDS, trust_env=False)
 
     async def start(self, name: str, *, skew: float = 0.0) -> Member:
@@ -111,19 +115,23 @@ class Fleet:
             "HOST": "127.0.0.1",
             "ENVIRONMENT": "local",
             "GRPC_VERBOSITY": "NONE",
+            **self.environment,
         }
         with (
             (self.folder / f"{told.tag}.log").open("wb") as out,
             (self.folder / f"{told.tag}.err").open("wb") as err,
         ):
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.instance", told.to_text()],
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                process_group=0,
             )
+        self._reaper.watch(process.pid)
+        return process
 
     async def _listening(self, member: Member, port: int) -> None:
         give_up = time.monotonic() + STARTS_WITHIN_SECONDS
@@ -182,6 +190,7 @@ class Fleet:
         found = [name for name, member in self.members.items() if not member.alive]
         for name in found:
             member = self.members[name]
+            self._reaper.forget(member.process.pid)
             code = member.process.returncode
             self._journal.write("died", tag=member.tag, mono=time.monotonic(), code=code)
             if code not in (0, -signal.SIGKILL, -signal.SIGTERM):
@@ -206,6 +215,8 @@ class Fleet:
             if member.alive:
                 member.process.kill()
             member.process.wait()
+            self._reaper.forget(member.process.pid)
+        self._reaper.close()
         await self._http.aclose()
 
     def _end(self, name: str, how: signal.Signals) -> None:

@@ -1,7 +1,8 @@
 """Chaos: several instances on one store, killed, stopped, lied to, and judged by their history.
 
 EMONK_CHAOS_SECONDS is how long each storm lasts, EMONK_CHAOS_SEED repeats the choices of one (its
-interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore's address on loopback.
+interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore's address on loopback,
+EMONK_CHAOS_CLAIM_MODE=transaction has the instances claim by transactions.
 `make chaos SECONDS=600` is the long run.
 """
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.anyio
 SECONDS = float(os.environ.get("EMONK_CHAOS_SECONDS", "12"))
 SEED = os.environ.get("EMONK_CHAOS_SEED") or secrets.token_hex(4)
 FIRESTORE = os.environ.get("EMONK_CHAOS_FIRESTORE", "")
+CLAIM_MODE = os.environ.get("EMONK_CHAOS_CLAIM_MODE", "batch")
 NAMES = ("a", "b", "c")
 
 
@@ -51,6 +53,7 @@ async def test_nothing_is_lost_or_done_twice_on_firestore(tmp_path: Path, firest
 
 async def weather(folder: Path, firestore: str | None) -> None:
     async with run_on(folder, SEED, Timing(), firestore) as run:
+        run.fleet.claim_mode = CLAIM_MODE
         history = await storm(run, NAMES, SECONDS)
     found, happened = violations(history), figures(history)
     print(f"seed {SEED}, {SECONDS:g} s: {json.dumps(happened)}")  # noqa: T201 - shown with -s
