@@ -89,8 +89,8 @@ def storage_of(told: Instance, clock: Clock) -> JobStorage:
         Place(project, emulator=address),
         clock,
         claim_mode=told.claim_mode,
-        # A time-out as long as the lease would only make the run longer.
-        timeouts=Timeouts(read=told.lease / 2, write=told.lease / 2),
+        # Those of the service, unless the lease is too short for them.
+        timeouts=Timeouts(read=min(4, told.lease / 2), write=min(5, told.lease / 2)),
     )
 
 

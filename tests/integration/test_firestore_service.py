@@ -153,6 +153,20 @@ async def test_a_result_whose_answer_was_lost_is_recorded_once(wire: Wire) -> No
     assert [run.outcome for run in found.recent] == ["succeeded"]
 
 
+async def test_a_commit_that_never_arrived_leaves_no_lock(wire: Wire) -> None:
+    runs: list[HandlerContext] = []
+    await wire.open()
+    environment = {**behind(wire), "SCHEDULER_CLAIM_MODE": "transaction"}
+    async with serve(environment, runs, []) as (service, http):
+        at = await service.storage.clock() - timedelta(seconds=1)
+        await service.scheduler.schedule_job(job_type="note", schedule_at=at)
+        wire.to_refuse["Commit"] = 1
+        reports = [(await http.post("/cron/tick")).json() for _ in range(2)]
+    assert [report["jobs_succeeded"] for report in reports] == [0, 1]
+    assert reports[1]["storage_errors"] == {}
+    assert len(runs) == 1
+
+
 async def test_a_job_whose_creation_was_refused_is_not_said_to_be_scheduled(wire: Wire) -> None:
     await wire.open()
     async with serve(behind(wire), [], []) as (service, _):
