@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from emonk_ops.tick.jobs import Job, Run
 from tests.chaos.journal import entries
 
 FOREVER = float("inf")
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Freed:
-    """A write that left the job without a lease. `outcome` is that of its newest run."""
+    """A write that left the job without a lease. `outcome` is that of its newest run.
+
+    One whose process died before the answer is unclear, and `answered` is FOREVER.
+    """
 
     tag: str
     job_id: str
@@ -163,6 +167,7 @@ class _Reader:
         self.offset = 0.0
         self._claims: list[Claim] = []
         self._freed: list[Freed] = []
+        self._unanswered: dict[tuple[Any, ...], Freed] = {}
         self._executions: dict[tuple[str, str, str], Execution] = {}
         self._spans: list[Span] = []
         self._stopped: dict[str, Span] = {}
@@ -176,7 +181,7 @@ class _Reader:
     def history(self, said: tuple[Said, ...]) -> History:
         return History(
             tuple(self._claims),
-            tuple(self._freed),
+            (*self._freed, *self._unanswered.values()),
             tuple(self._executions.values()),
             (*self._spans, *self._stopped.values()),
             tuple(self._recorded.values()),
@@ -193,7 +198,7 @@ class _Reader:
             case "claim" | "freed" | "once":
                 self._write(entry)
             case "sending":
-                self._runs(entry["job_id"], entry["runs"], sure=False)
+                self._sending(entry)
             case "begin" | "effect" | "end":
                 self._step(entry)
             case "point" | "stop" | "cont" | "died" | "unread" | "fault":
@@ -208,7 +213,16 @@ class _Reader:
             case "tick":
                 self._ticks.append((entry["of"], int(entry["status"])))
 
+    def _sending(self, entry: Mapping[str, Any]) -> None:
+        tag, job_id, fence, sent = (entry[key] for key in ("tag", "job_id", "fence", "sent"))
+        self._runs(job_id, entry["runs"], sure=False)
+        if entry["what"] == "freed":
+            slot = from_text(entry["runs"][-1]["slot"]) if entry["runs"] else BEGINNING
+            unanswered = Freed(tag, job_id, fence, "unknown", slot, sent, FOREVER, "unclear")
+            self._unanswered[tag, job_id, fence, sent] = unanswered
+
     def _write(self, entry: Mapping[str, Any]) -> None:
+        self._unanswered.pop((entry["tag"], entry["job_id"], entry["fence"], entry["sent"]), None)
         tag, job_id, fence = entry["tag"], entry["job_id"], entry["fence"]
         seen = (entry["sent"], entry["answered"], entry["verdict"])
         if entry["kind"] == "claim":

@@ -59,6 +59,7 @@ class Population:
         self._rng = rng
         self._created = 0
         self._seen: dict[str, str] = {}
+        self._looking = asyncio.Lock()
 
     async def create(self, kind: Kind) -> list[Job]:
         """All jobs of the kind; fewer where the store could not take them just now."""
@@ -109,6 +110,11 @@ class Population:
 
     async def look(self) -> list[Job]:
         """Every stored job; those that changed since the last look go into the journal."""
+        # One at a time, so that the journal has them in the order of the store.
+        async with self._looking:
+            return await self._look()
+
+    async def _look(self) -> list[Job]:
         found: list[Stored] = []
         while True:
             page = await self.storage.list_jobs(500, found[-1].job.id if found else None)

@@ -98,10 +98,17 @@ class Recorder(Passing):
         kinds = [self._kind(write.job) for write in batch]
         if "freed" in kinds:
             self._points.passed(BEFORE_RECORD)
-        for write in batch:
-            # Of a process that dies now nobody could tell what it wrote.
-            self._journal.write("sending", job_id=write.job.id, runs=_newest(write.job))
         sent = time.monotonic()
+        for write, kind in zip(batch, kinds, strict=True):
+            # Of a process that dies now nobody could tell what it wrote.
+            self._journal.write(
+                "sending",
+                what=kind,
+                sent=sent,
+                job_id=write.job.id,
+                fence=write.job.fence,
+                runs=_newest(write.job),
+            )
         try:
             outcomes = await self.inner.write(batch)
         except StorageError as error:

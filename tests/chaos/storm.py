@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import cycle
 from pathlib import Path
 
 from emonk_ops.tick.errors import JobConflict, StorageError
@@ -232,12 +233,12 @@ async def calm(run: Run, names: tuple[str, ...]) -> None:
         await run.fleet.start(name)
     begun = time.monotonic()
     now = await run.settle()
-    while time.monotonic() - begun < CALM_WITHIN_SECONDS:
-        await asyncio.gather(*(run.fleet.tick(name) for name in names))
-        if await _all_ended(run, now):
+    for name in cycle(names):
+        await run.fleet.tick(name)
+        if await _all_ended(run, now) or time.monotonic() - begun > CALM_WITHIN_SECONDS:
             break
-        for name in run.fleet.gone():
-            await run.fleet.start(name)
+        for gone in run.fleet.gone():
+            await run.fleet.start(gone)
         await asyncio.sleep(0.1)
     await run.fleet.end()
     await run.population.look()

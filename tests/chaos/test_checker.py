@@ -125,6 +125,15 @@ def test_a_lease_that_was_given_back_leaves_room_for_the_next() -> None:
     assert not violations(history)
 
 
+def test_a_result_whose_process_died_before_the_answer_may_have_freed_the_lease() -> None:
+    history = crashed(
+        claims=(claim("a", 1, 10.0), claim("b", 2, 10.8)),
+        executions=(run("a", 1, 10.02), run("b", 2, 10.82)),
+        freed=(freed("a", 1, 10.6, verdict="unclear"), freed("b", 2, 11.4)),
+    )
+    assert not violations(history)
+
+
 def test_a_write_that_lost_frees_nothing() -> None:
     history = crashed(
         claims=(claim("a", 1, 10.0), claim("b", 2, 10.8)),
@@ -301,6 +310,7 @@ def test_a_history_is_read_from_the_journal_and_the_logs(tmp_path: Path) -> None
     journal.write("end", **step, mono=10.4, ending="succeeded")
     journal.write("stop", mono=11.0)
     journal.write("cont", mono=12.0)
+    journal.write("sending", what="freed", job_id="job", fence=1, sent=10.5, runs=[])
     held = replace(job(), lease=Lease("l", "a", SLOT), state=JobState.LEASED)
     journal.write("look", jobs=[held.to_dict()])
     journal.close()
@@ -309,6 +319,8 @@ def test_a_history_is_read_from_the_journal_and_the_logs(tmp_path: Path) -> None
     assert history.claims == (Claim("a", "job", 1, "l", 13.0, 10.0, 10.1),)
     (execution,) = history.executions
     assert (execution.until, execution.end, execution.guarded) == (13.0, 10.4, 1)
+    (unanswered,) = history.freed
+    assert (unanswered.sent, unanswered.verdict) == (10.5, "unclear")
     assert history.spans == (Span("a", "stopped", 11.0, 12.0),)
     assert history.final == {"job": held}
     assert [said.entry["message"] for said in history.said] == ["said", "no JSON"]
