@@ -129,15 +129,17 @@ def effects_repeat_only_after_their_lease(history: History) -> Iterator[Violatio
         for leases in held_leases(history).values()
         for held in leases
     }
+    taken = _taken(history)
     by_key = defaultdict(list)
     for one in history.executions:
         by_key[one.key].append(one)
     for key, runs in by_key.items():
-        with_effect = sorted((run for run in runs if run.effects), key=lambda run: run.begin)
+        with_effect = sorted((run for run in runs if run.effects), key=lambda run: taken[run][1])
         latest = 0.0
         for run in with_effect:
-            if run.begin < latest - TOLERANCE:
-                said = f"{key} began on {run.tag} {latest - run.begin:.3f} s too early"
+            since = taken[run][1]
+            if since < latest - TOLERANCE:
+                said = f"{key} was taken by {run.tag} {latest - since:.3f} s too early"
                 yield Violation("effect repeated under a lease", run.job_id, said)
             latest = max(latest, ends.get((run.tag, run.lease_id), run.until))
         guarded = sum(run.guarded for run in runs)
@@ -146,16 +148,36 @@ def effects_repeat_only_after_their_lease(history: History) -> Iterator[Violatio
             yield Violation("once was twice", runs[0].job_id, said)
 
 
+def _taken(history: History) -> dict[Execution, tuple[float, float]]:
+    """When each execution's lease was asked for, and when it was had at the latest.
+
+    A process may be stopped between its last look at the clock and its handler: when the handler
+    begins is a matter of `starts_inside_the_lease` alone.
+    """
+    claimed = {(claim.tag, claim.lease_id): claim for claim in history.claims}
+    found = {}
+    for run in history.executions:
+        claim = claimed.get((run.tag, run.lease_id))
+        found[run] = (
+            (run.begin, run.begin)
+            if claim is None
+            else (claim.sent, min(claim.answered, run.begin))
+        )
+    return found
+
+
 def nothing_runs_after_its_end(history: History) -> Iterator[Violation]:
     ended: dict[tuple[str, object], float] = {}
     for one in history.freed:
         if one.verdict == "ok" and one.outcome in ("succeeded", "dead"):
             place = (one.job_id, one.slot)
             ended[place] = min(one.answered, ended.get(place, FOREVER))
+    taken = _taken(history)
     for run in history.executions:
         at = ended.get((run.job_id, run.slot), FOREVER)
-        if run.begin > at:
-            said = f"{run.key} began on {run.tag} {run.begin - at:.3f} s after its recorded end"
+        sent = taken[run][0]
+        if sent > at:
+            said = f"{run.key} was claimed by {run.tag} {sent - at:.3f} s after its recorded end"
             yield Violation("ran after its end", run.job_id, said)
 
 

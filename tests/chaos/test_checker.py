@@ -169,6 +169,16 @@ def test_a_handler_that_begins_after_its_lease_is_seen_unless_chance_stopped_it(
     assert "begun after its lease" in rules(replace(late, spans=(at_a_point,)))
 
 
+def test_a_handler_that_chance_kept_from_beginning_is_not_accused_of_repeating() -> None:
+    """`a` is stopped between its last look at the clock and its handler, `b` does the slot."""
+    history = crashed(
+        executions=(run("b", 2, 13.12), run("a", 1, 14.0, until=13.0)),
+        freed=(freed("b", 2, 13.7), freed("a", 1, 14.6, verdict="conflict")),
+        spans=(Span("a", "stopped", 10.011, 13.99),),
+    )
+    assert not violations(history)
+
+
 def test_a_handler_without_any_claim_is_seen() -> None:
     assert "no lease" in rules(replace(good(), claims=()))
 
