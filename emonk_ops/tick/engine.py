@@ -105,6 +105,7 @@ async def begin_effect(held: Held, effect: str, meter: StorageMeter) -> bool:
 
     Raises JobConflict when the lease is lost, StorageError when the store cannot say.
     """
+    perhaps_begun = False
     for _ in range(TRIES):
         job = held.job
         if effect in job.effects:
@@ -118,7 +119,9 @@ async def begin_effect(held: Held, effect: str, meter: StorageMeter) -> bool:
         if fresh is None or not held.is_mine(fresh):
             raise JobConflict(f"job {job.id} is no longer ours: '{effect}' must not begin.")
         held.stored = fresh
-        if outcome.verdict is Verdict.UNCLEAR and fresh.job.effects.get(effect) == job.fence:
+        # A write whose answer was lost may be done late, before the next one and to its loss.
+        perhaps_begun |= outcome.verdict is Verdict.UNCLEAR
+        if perhaps_begun and fresh.job.effects.get(effect) == job.fence:
             return True
     raise StorageError(
         f"job {held.job.id}: '{effect}' could not be recorded.", code="ABORTED", transient=True

@@ -123,7 +123,7 @@ def _stood_still(history: History, claim: Claim, one: Execution) -> bool:
     )
 
 
-def effects_repeat_only_after_their_lease(history: History) -> Iterator[Violation]:
+def effects_come_and_repeat_only_after_their_lease(history: History) -> Iterator[Violation]:
     ends = {
         (held.claim.tag, held.claim.lease_id): held.end
         for leases in held_leases(history).values()
@@ -142,6 +142,8 @@ def effects_repeat_only_after_their_lease(history: History) -> Iterator[Violatio
                 said = f"{key} was taken by {run.tag} {latest - since:.3f} s too early"
                 yield Violation("effect repeated under a lease", run.job_id, said)
             latest = max(latest, ends.get((run.tag, run.lease_id), run.until))
+        if len(runs) == 1 and runs[0].ending == "succeeded" and not runs[0].effects:
+            yield Violation("effect never came", runs[0].job_id, f"{key} succeeded without it")
         guarded = sum(run.guarded for run in runs)
         if guarded > 1:
             said = f"{key}: an effect under once() happened {guarded} times"
@@ -275,7 +277,7 @@ RULES: tuple[Callable[[History], Iterable[Violation]], ...] = (
     no_two_live_leases,
     fences_grow,
     starts_inside_the_lease,
-    effects_repeat_only_after_their_lease,
+    effects_come_and_repeat_only_after_their_lease,
     nothing_runs_after_its_end,
     no_stale_result,
     leases_are_kept_while_the_handler_runs,

@@ -198,6 +198,11 @@ def test_an_effect_under_once_that_happens_twice_is_seen() -> None:
     assert rules(crashed(executions=(dead, run("b", 2, 13.12, guarded=1)))) == {"once was twice"}
 
 
+def test_a_slot_that_succeeded_without_its_effect_is_seen() -> None:
+    silent = replace(good(), executions=(run("a", 1, 10.02, effects=()),))
+    assert rules(silent) == {"effect never came"}
+
+
 def test_a_result_that_is_written_over_a_newer_lease_is_seen() -> None:
     stale = crashed(freed=(freed("a", 1, 13.5), freed("b", 2, 13.7)))
     assert "stale result on record" in rules(stale)
