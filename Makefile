@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POINTS ?= all
 SECONDS ?= 120
+SEEDS ?= 10000
 
-.PHONY: rehearse test lint format bench crash chaos clean
+.PHONY: rehearse test lint format bench crash chaos simulate clean
 
 rehearse: $(READY)
 	$(BIN)/emonk-ops rehearse
@@ -33,6 +34,10 @@ crash: $(READY)
 # Kills, stops and lies to instances of the service on one store for SECONDS each: SEED=... repeats.
 chaos: $(READY)
 	EMONK_CHAOS_SECONDS=$(SECONDS) EMONK_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos/test_chaos.py -q -s
+
+# Runs the tick engine on virtual time; a seed that fails is printed with the line that replays it.
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

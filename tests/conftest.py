@@ -22,8 +22,8 @@ FOREIGN_NAMES = (
     "TTY_INTERACTIVE",
 )
 EXPECTED_SKIPS = os.environ.get("EMONK_EXPECTED_SKIPS")
-# The wheel test and the real-cloud suite read these; nothing else may.
-KEPT = ("EMONK_REAL_PROJECT", "EMONK_CRASH_POINTS")
+# How far some suites go, and where; nothing else may be read.
+KEPT = ("EMONK_REAL_PROJECT", "EMONK_CRASH_POINTS", "EMONK_SIMULATION_SEEDS")
 
 
 @pytest.fixture(autouse=True)

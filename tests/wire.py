@@ -28,7 +28,8 @@ class Fault:
 class Wire(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptable at run time
     """Stands between a service and a Firestore, and does to a call what it is told to.
 
-    `to_lose` and `to_refuse` count by method what is still to be done; `choose` may ask for more.
+    `to_lose` and `to_refuse` count by method what is still to be done, `nth` says which BatchWrite
+    from now is to be lost or refused; `choose` may ask for more.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Wire(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptab
         self.address = ""
         self.to_lose: Counter[str] = Counter()
         self.to_refuse: Counter[str] = Counter()
+        self.nth = (0, "")
         self._choose = choose
         self._late: set[asyncio.Task[Any]] = set()
         self._channel = grpc.aio.insecure_channel(upstream)
@@ -82,6 +84,10 @@ class Wire(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptab
         return grpc.unary_stream_rpc_method_handler(pass_on)
 
     def _fault(self, name: str) -> Fault | None:
+        if name == "BatchWrite":
+            self.nth = (self.nth[0] - 1, self.nth[1])
+            if self.nth[0] == 0:
+                (self.to_lose if self.nth[1] == "lost" else self.to_refuse)[name] = 1
         for kind, told in (("refuse", self.to_refuse), ("lose", self.to_lose)):
             if told[name] > 0:
                 told[name] -= 1

@@ -20,6 +20,7 @@ from emonk_ops.tick.storage import (
     DueAfter,
     DuePage,
     JobStorage,
+    Lock,
     Outcome,
     Stored,
     Verdict,
@@ -67,6 +68,12 @@ class Passing:
 
     async def list_jobs(self, limit: int, after: str | None = None) -> tuple[Stored, ...]:
         return await self.inner.list_jobs(limit, after)
+
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        return await self.inner.lock(wanted)
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        await self.inner.unlock(locks)
 
     async def count_leases(self) -> int:
         return await self.inner.count_leases()
@@ -219,6 +226,12 @@ class Faulty(Passing):
 
     async def get(self, ids: Sequence[str]) -> tuple[Stored | None, ...]:
         return await self._call("get", lambda: self.inner.get(ids))
+
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        return await self._call("lock", lambda: self.inner.lock(wanted))
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        await self._call("unlock", lambda: self.inner.unlock(locks))
 
     async def driver(self) -> DriverRecord | None:
         return await self._call("driver", self.inner.driver)
