@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POINTS ?= all
+SECONDS ?= 120
 SEEDS ?= 10000
 SECTIONS ?=
 
-.PHONY: rehearse test lint format bench crash simulate clean
+.PHONY: rehearse test lint format bench crash chaos simulate clean
 
 rehearse: $(READY)
 	$(BIN)/emonk-ops rehearse
@@ -32,6 +33,10 @@ bench: $(READY)
 # Kills the command line at journal writes and runs the same command again: POINTS=all or a number.
 crash: $(READY)
 	EMONK_CRASH_POINTS=$(POINTS) $(BIN)/python -m pytest tests/chaos/test_crash_points.py -q
+
+# Kills, stops and lies to instances of the service on one store for SECONDS each: SEED=... repeats.
+chaos: $(READY)
+	EMONK_CHAOS_SECONDS=$(SECONDS) EMONK_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos/test_chaos.py -q -s
 
 # Runs the tick engine on virtual time; a seed that fails is printed with the line that replays it.
 simulate: $(READY)

@@ -54,13 +54,18 @@ def _check() -> int:
 
 
 def _serve(clock: Clock | None) -> int:
+    from emonk_ops.tick.service import TickService
+
+    return serve(TickService.from_environment(clock=clock))
+
+
+def serve(service: TickService) -> int:
+    """Serve `service` until SIGTERM; 0 then, 1 when it could not begin."""
     import uvicorn
 
     from emonk_ops.tick.app import application
     from emonk_ops.tick.logs import StandardLogs
-    from emonk_ops.tick.service import TickService
 
-    service = TickService.from_environment(clock=clock)
     logging.basicConfig(level=logging.WARNING, handlers=[StandardLogs(service.log)], force=True)
     config = uvicorn.Config(
         application(service),

@@ -31,7 +31,10 @@ LONGEST_REOPEN_SECONDS = 30.0
 
 
 class TickService:
-    """What the routes serve. Build it, run it inside `lifespan`, mount `routes(service)`."""
+    """What the routes serve. Build it, run it inside `lifespan`, mount `routes(service)`.
+
+    `limits` stand in for those of the settings; nothing compares them with each other.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class TickService:
         registry: HandlerRegistry | None = None,
         write: Callable[[str], None] = logs.write_line,
         shadow_grace_seconds: float | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -60,7 +64,7 @@ class TickService:
             clock=self.clock,
             log=self.log,
             registry=chosen,
-            limits=limits_of(settings),
+            limits=limits or limits_of(settings),
             seat=seat_of(settings),
             cadence=settings.cadence,
             instance=f"{settings.revision}/{self.instance}",

@@ -6,13 +6,11 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import grpc
 import httpx
 import pytest
 
@@ -24,6 +22,7 @@ from emonk_ops.tick.jobs import JobState
 from emonk_ops.tick.service import TickService
 from emonk_ops.tick.settings import read_settings
 from emonk_ops.tick.storage import Lock
+from tests.wire import Wire
 
 pytestmark = pytest.mark.anyio
 
@@ -36,58 +35,6 @@ def firestore(request: pytest.FixtureRequest, firestore_emulator: Emulator) -> d
         "VERTEX_AI_PROJECT_ID": f"test-{secrets.token_hex(6)}",
         "FIRESTORE_EMULATOR_HOST": firestore_emulator.address,
     }
-
-
-class Wire(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Stands between a service and the emulator, and loses the answers it is told to lose."""
-
-    def __init__(self, upstream: str) -> None:
-        self.address = ""
-        self.to_lose: Counter[str] = Counter()
-        self.to_refuse: Counter[str] = Counter()
-        self.nth = (0, "")  # the how many-th BatchWrite from now is to be lost or refused
-        self._channel = grpc.aio.insecure_channel(upstream)
-        self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers((self,))
-
-    async def open(self, port: int = 0) -> str:
-        self.address = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
-        await self._server.start()
-        return self.address
-
-    async def close(self) -> None:
-        await self._server.stop(0)
-        await self._channel.close(grace=None)
-
-    def service(self, details: grpc.HandlerCallDetails) -> Any:
-        method = details.method
-        name = method.rpartition("/")[2]
-        forward = self._channel.unary_stream(method, None, None)
-
-        async def pass_on(request: bytes, context: Any) -> AsyncIterator[bytes]:
-            if name == "BatchWrite":
-                self.nth = (self.nth[0] - 1, self.nth[1])
-                if self.nth[0] == 0:
-                    (self.to_lose if self.nth[1] == "lost" else self.to_refuse)[name] = 1
-            if self.to_refuse[name] > 0:
-                self.to_refuse[name] -= 1
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "refused on the way")
-            metadata = [
-                (key, value)
-                for key, value in context.invocation_metadata()
-                if key in ("authorization", "google-cloud-resource-prefix")
-            ]
-            try:
-                answers = [one async for one in forward(request, timeout=10, metadata=metadata)]
-            except grpc.aio.AioRpcError as error:
-                await context.abort(error.code(), error.details())
-            if self.to_lose[name] > 0:
-                self.to_lose[name] -= 1
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "lost on the way back")
-            for answer in answers:
-                yield answer
-
-        return grpc.unary_stream_rpc_method_handler(pass_on)
 
 
 @pytest.fixture
@@ -230,6 +177,20 @@ async def test_a_result_whose_answer_was_lost_is_recorded_once(wire: Wire) -> No
     assert wire.to_lose["BatchWrite"] == 0
     assert (len(runs), report["jobs_succeeded"], report["stale_completion"]) == (1, 1, 0)
     assert [run.outcome for run in found.recent] == ["succeeded"]
+
+
+async def test_a_commit_that_never_arrived_leaves_no_lock(wire: Wire) -> None:
+    runs: list[HandlerContext] = []
+    await wire.open()
+    environment = {**behind(wire), "SCHEDULER_CLAIM_MODE": "transaction"}
+    async with serve(environment, runs, []) as (service, http):
+        at = await service.storage.clock() - timedelta(seconds=1)
+        await service.scheduler.schedule_job(job_type="note", schedule_at=at)
+        wire.to_refuse["Commit"] = 1
+        reports = [(await http.post("/cron/tick")).json() for _ in range(2)]
+    assert [report["jobs_succeeded"] for report in reports] == [0, 1]
+    assert reports[1]["storage_errors"] == {}
+    assert len(runs) == 1
 
 
 async def test_a_job_whose_creation_was_refused_is_not_said_to_be_scheduled(wire: Wire) -> None:

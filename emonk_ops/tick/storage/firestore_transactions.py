@@ -51,14 +51,18 @@ class Transactions:
             except StorageError as error:
                 code = error.code
                 if code != "ABORTED":
+                    # What never arrived would hold its lock for a minute.
+                    await self._give_up(retried)
                     break
             else:
                 return Outcome(Verdict.OK, version_of(done.write_results[0].update_time))
         return Outcome(Verdict.UNCLEAR, code=code)
 
     async def _give_up(self, transaction: bytes) -> None:
+        if not transaction:
+            return
         try:
             await self._calls.rollback(transaction)
         except StorageError:
-            # Its locks then end by themselves, and nothing was written.
+            # It is over, or its locks end by themselves.
             return
