@@ -61,7 +61,7 @@ def audit(job: Job, begin: datetime, end: datetime, now: datetime, entries: Entr
     """
     found = JobAudit(job.id)
     known = {slot: run.outcome for run in job.recent for slot in ends_of(job, run)}
-    reach, changed = reach_of(job), _changed_until(job)
+    reach, changed = reach_of(job), changed_until(job)
     proven: bool | None = None
     asked = False
     for slot in slots_between(job, begin, min(end, now)):
@@ -122,7 +122,7 @@ def _told(job: Job, entries: Entries) -> dict[datetime, str]:
     }
 
 
-def _changed_until(job: Job) -> datetime | None:
+def changed_until(job: Job) -> datetime | None:
     """Until when the schedule was surely another one: a run on record has a slot it has not."""
     off = [
         run.at

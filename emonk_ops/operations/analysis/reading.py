@@ -1,0 +1,140 @@
+"""From one log entry to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from emonk_ops.operations.analysis.records import (
+    Attempt,
+    Decision,
+    Effect,
+    Record,
+    Request,
+    Stopped,
+    Tick,
+)
+from emonk_ops.ports import LogEntry
+
+SCHEDULER_AGENT = "Google-Cloud-Scheduler"
+REQUESTS = "run.googleapis.com/requests"
+EXECUTIONS = "cloudscheduler.googleapis.com/executions"
+DECISION = "Scheduler decision"
+EFFECT = "Canary effect"
+STOPPED = "Service stopped"
+TICKS = {
+    "Running scheduler tick": "running",
+    "Scheduler tick completed": "completed",
+    "Scheduler tick failed": "failed",
+    "Scheduler tick not executed": "not_executed",
+}
+SERVICE_LINES = (*TICKS, DECISION, EFFECT, STOPPED)
+
+
+def record_of(entry: LogEntry) -> Record | None:
+    """The record, or None for an entry that tells nothing here.
+
+    Raises ValueError, TypeError or KeyError for a line of ours that lacks a field it must have.
+    """
+    if entry.log == REQUESTS:
+        return _request(entry)
+    if entry.log == EXECUTIONS:
+        return _attempt(entry)
+    read = READERS.get(entry.message)
+    return None if read is None else read(entry.timestamp, entry.payload)
+
+
+def instant(text: object) -> datetime:
+    """An aware instant in UTC. Raises ValueError for one without a zone."""
+    found = datetime.fromisoformat(str(text))
+    if found.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return found if found.tzinfo is UTC else found.astimezone(UTC)
+
+
+def _request(entry: LogEntry) -> Request | None:
+    http = entry.http
+    if not http:
+        return None
+    return Request(
+        at=entry.timestamp,
+        path=urlsplit(str(http.get("requestUrl", ""))).path,
+        method=str(http.get("requestMethod", "")),
+        status=int(http.get("status", 0) or 0),
+        latency_seconds=float(http.get("latency_seconds", 0.0)),
+        by_scheduler=SCHEDULER_AGENT in str(http.get("userAgent", "")),
+    )
+
+
+def _attempt(entry: LogEntry) -> Attempt | None:
+    kind = str(entry.payload.get("@type", ""))
+    if kind.endswith("AttemptStarted"):
+        return Attempt(entry.timestamp, instant(entry.payload["scheduledTime"]), 0)
+    if kind.endswith("AttemptFinished"):
+        return Attempt(entry.timestamp, None, int(entry.http.get("status", 0) or 0))
+    return None
+
+
+def _tick(kind: str) -> Callable[[datetime, Mapping[str, Any]], Tick]:
+    def read(at: datetime, said: Mapping[str, Any]) -> Tick:
+        return Tick(
+            at=at,
+            instance=str(said.get("instance", "")),
+            sequence=int(said.get("sequence", 0)),
+            kind=kind,
+            path=str(said.get("path", "")),
+            tick_id=str(said.get("tick_id", "")),
+            revision=str(said.get("revision", "")),
+            duration_ms=float(said.get("duration_ms", 0.0)),
+        )
+
+    return read
+
+
+def _decision(at: datetime, said: Mapping[str, Any]) -> Decision:
+    get = said.get
+    slot = instant(said["slot"])
+    lateness = get("lateness_seconds")
+    folded = get("coalesced") or get("skipped")
+    through = get("through")
+    return Decision(
+        at,
+        str(get("instance", "")),
+        int(get("sequence", 0)),
+        str(said["decision"]),
+        str(said["path"]),
+        str(get("owner", "")),
+        str(said["job_id"]),
+        slot,
+        (at - slot).total_seconds() if lateness is None else float(lateness),
+        int(get("fence", 0)),
+        instant(said["first_slot"]) if folded else None,
+        None if through is None else instant(through),
+        bool(get("rescued", False)),
+        str(get("outcome", "")),
+        float(get("duration_ms", 0.0)),
+    )
+
+
+def _effect(at: datetime, said: Mapping[str, Any]) -> Effect:
+    return Effect(
+        at,
+        str(said.get("instance", "")),
+        str(said["job_id"]),
+        instant(said["slot"]),
+        str(said["idempotency_key"]),
+    )
+
+
+def _stopped(at: datetime, said: Mapping[str, Any]) -> Stopped:
+    return Stopped(at, str(said.get("instance", "")), int(said["last_sequence"]))
+
+
+READERS: Mapping[str, Callable[[datetime, Mapping[str, Any]], Record]] = {
+    DECISION: _decision,
+    EFFECT: _effect,
+    STOPPED: _stopped,
+    **{message: _tick(kind) for message, kind in TICKS.items()},
+}

@@ -1,0 +1,87 @@
+"""What log entries tell, each as a small record. `at` is the entry's timestamp, aware, in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+LOOP, CRON = "loop", "cron"  # the legacy loop, and Cloud Scheduler's ticks
+
+
+class Tick(NamedTuple):
+    """A tick line of the service. `kind`: running, completed, failed, not_executed."""
+
+    at: datetime
+    instance: str
+    sequence: int
+    kind: str
+    path: str
+    tick_id: str
+    revision: str
+    duration_ms: float
+
+
+class Decision(NamedTuple):
+    """One step at a slot, as `Scheduler decision` tells it; `tick.shadow` says which there are.
+
+    `first_slot` is None unless slots were folded into this one; `through` ends a run of them.
+    """
+
+    at: datetime
+    instance: str
+    sequence: int
+    decision: str
+    path: str
+    owner: str
+    job_id: str
+    slot: datetime
+    lateness_seconds: float
+    fence: int
+    first_slot: datetime | None = None
+    through: datetime | None = None
+    rescued: bool = False
+    outcome: str = ""
+    duration_ms: float = 0.0
+
+
+class Effect(NamedTuple):
+    """A side effect that a job left in the log under its idempotency key."""
+
+    at: datetime
+    instance: str
+    job_id: str
+    slot: datetime
+    key: str
+
+
+class Request(NamedTuple):
+    """A line of the platform's request log; `at` is the request's start."""
+
+    at: datetime
+    path: str
+    method: str
+    status: int
+    latency_seconds: float
+    by_scheduler: bool
+
+
+class Attempt(NamedTuple):
+    """A line of Cloud Scheduler's execution log: `scheduled` at its start, `status` at its end.
+
+    Its timestamp is when the entry arrived, so it orders nothing.
+    """
+
+    at: datetime
+    scheduled: datetime | None
+    status: int
+
+
+class Stopped(NamedTuple):
+    """An instance's last word: how many numbered lines it wrote."""
+
+    at: datetime
+    instance: str
+    last_sequence: int
+
+
+Record = Tick | Decision | Effect | Request | Attempt | Stopped

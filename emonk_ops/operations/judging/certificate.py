@@ -1,0 +1,172 @@
+"""What this window would have caught: its own records with one defect planted, judged again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import IO
+
+from emonk_ops.operations.analysis.ordering import read_blocks, write_blocks
+from emonk_ops.operations.analysis.records import CRON, Decision, Effect, Record
+from emonk_ops.operations.analysis.stream import Pass
+from emonk_ops.operations.judging.judge import judge
+from emonk_ops.operations.judging.rules import Rules
+from emonk_ops.operations.judging.verdicts import Judgement
+from emonk_ops.tick.jobs import Job
+
+LATER_SECONDS = 30.0
+SLOWER = 1.5
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`caught_by` names the rulings that fail because of it; none means it would have passed by.
+
+    `planted` is how many records were changed: with none, nothing was tried.
+    """
+
+    name: str
+    planted: int
+    caught_by: tuple[str, ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """The run that is tampered with: of Cloud Scheduler's ticks, sound, and in the middle."""
+
+    job_id: str
+    slot: datetime
+    fence: int
+
+
+Change = Callable[[Iterable[Record], Target], Iterator[Record]]
+
+
+def judge_with_certificate(
+    records: Iterable[Record],
+    jobs: Sequence[Job],
+    rules: Rules,
+    seen: Pass,
+    tick_path: str,
+) -> tuple[Judgement, tuple[Mutation, ...]]:
+    """The judgement, and for each mutation whether the same window would have failed.
+
+    The records are kept in a file without a name meanwhile, so memory stays as it was.
+    """
+    with tempfile.TemporaryFile() as file:
+        write_blocks(file, records)
+        found = judge(read_blocks(file), jobs, rules, seen, tick_path)
+        target = _target(file, rules, {job.id for job in jobs})
+        tried = () if target is None else _tried(file, target, found, jobs, rules, seen, tick_path)
+    return found, tuple(tried)
+
+
+def _tried(
+    file: IO[bytes],
+    target: Target,
+    found: Judgement,
+    jobs: Sequence[Job],
+    rules: Rules,
+    seen: Pass,
+    tick_path: str,
+) -> Iterator[Mutation]:
+    for name, change in MUTATIONS.items():
+        planted = _Counted(change(read_blocks(file), target), read_blocks(file))
+        again = judge(planted, jobs, rules, seen, tick_path)
+        caught = sorted(again.failed() - found.failed())
+        yield Mutation(name, planted.changed, tuple(caught), again.verdict.value)
+
+
+class _Counted:
+    """The changed records, counting those that the others do not have in the same place."""
+
+    def __init__(self, changed: Iterator[Record], before: Iterator[Record]) -> None:
+        self._records = changed
+        self._before = before
+        self.changed = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        expected = next(self._before, None)
+        for record in self._records:
+            while expected is not None and expected[0] < record[0] and expected != record:
+                self.changed += 1
+                expected = next(self._before, None)
+            if record == expected:
+                expected = next(self._before, None)
+            else:
+                self.changed += 1
+            yield record
+
+
+def _target(file: IO[bytes], rules: Rules, known: set[str]) -> Target | None:
+    """The sound run of a tick that is nearest to the middle of what can be judged."""
+    middle = rules.begin + (rules.end - rules.horizon - rules.begin) / 2
+    best: tuple[timedelta, Target] | None = None
+    for one in read_blocks(file):
+        if not isinstance(one, Decision) or one.decision != "end" or one.job_id not in known:
+            continue
+        if one.path != CRON or one.owner != CRON or one.outcome != "succeeded":
+            continue
+        if not rules.begin <= one.slot < rules.end - rules.horizon:
+            continue
+        distance = abs(one.slot - middle)
+        if best is None or distance < best[0]:
+            best = (distance, Target(one.job_id, one.slot, one.fence))
+    return None if best is None else best[1]
+
+
+def _of(record: Record, target: Target) -> bool:
+    return (
+        isinstance(record, (Decision, Effect))
+        and record.job_id == target.job_id
+        and record.slot == target.slot
+    )
+
+
+def _dropped(records: Iterable[Record], target: Target) -> Iterator[Record]:
+    return (one for one in records if not _of(one, target))
+
+
+def _doubled(records: Iterable[Record], target: Target) -> Iterator[Record]:
+    for one in records:
+        yield one
+        if isinstance(one, Decision) and one.decision == "end" and _of(one, target):
+            again = one._replace(fence=one.fence + 1, lateness_seconds=one.lateness_seconds + 1)
+            yield again._replace(decision="execute", outcome="", duration_ms=0.0)
+            yield again
+
+
+def _ticks_later(records: Iterable[Record], _target: Target) -> Iterator[Record]:
+    for one in records:
+        if isinstance(one, Decision) and one.path == CRON and one.decision in ("execute", "end"):
+            yield one._replace(lateness_seconds=one.lateness_seconds + LATER_SECONDS)
+        else:
+            yield one
+
+
+def _ticks_slower(records: Iterable[Record], _target: Target) -> Iterator[Record]:
+    for one in records:
+        if isinstance(one, Decision) and one.path == CRON and one.decision == "end":
+            yield one._replace(duration_ms=one.duration_ms * SLOWER)
+        else:
+            yield one
+
+
+def _one_error(records: Iterable[Record], target: Target) -> Iterator[Record]:
+    for one in records:
+        if isinstance(one, Decision) and one.decision == "end" and _of(one, target):
+            yield one._replace(outcome="failed")
+        else:
+            yield one
+
+
+MUTATIONS: dict[str, Change] = {
+    "one run dropped": _dropped,
+    "one run doubled": _doubled,
+    f"all ticks' runs {LATER_SECONDS:.0f} s later": _ticks_later,
+    f"all ticks' runs {SLOWER - 1:.0%} slower": _ticks_slower,
+    "one error": _one_error,
+}

@@ -1,0 +1,55 @@
+"""The judge: records of a window in, one judgement out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from emonk_ops.operations.analysis.records import Attempt, Decision, Effect, Record, Request, Tick
+from emonk_ops.operations.analysis.stream import Pass
+from emonk_ops.operations.judging.invariants import coverage, invariants, scheduler_ticks
+from emonk_ops.operations.judging.ledger import Ledger
+from emonk_ops.operations.judging.rules import Rules
+from emonk_ops.operations.judging.tendencies import tendencies
+from emonk_ops.operations.judging.verdicts import Judgement
+from emonk_ops.operations.judging.witnesses import Witnesses
+from emonk_ops.tick.jobs import Job
+
+TICK_PATH = "/cron/tick"
+
+
+def judge(
+    records: Iterable[Record],
+    jobs: Sequence[Job],
+    rules: Rules,
+    seen: Pass,
+    tick_path: str = TICK_PATH,
+) -> Judgement:
+    """Judge the records, which come in order; `seen` is the pass that they come from."""
+    ledger = Ledger(jobs, rules, seen.coverage)
+    witnesses = Witnesses(rules, tick_path)
+    for record in records:
+        if isinstance(record, (Decision, Effect)):
+            if record.at < rules.end:
+                ledger.feed(record)
+        elif isinstance(record, (Tick, Request, Attempt)):
+            witnesses.feed(record)
+    ledger.close()
+    witnesses.close()
+    rulings = (
+        *invariants(ledger),
+        scheduler_ticks(witnesses),
+        *coverage(ledger, witnesses, seen, rules),
+        *tendencies(ledger.pairs, witnesses, rules),
+    )
+    return Judgement(
+        rulings,
+        {name.value: count for name, count in ledger.classes.items() if count},
+        {
+            "from": rules.begin.isoformat(),
+            "to": rules.end.isoformat(),
+            "hours": round(rules.hours, 3),
+            "jobs": len(jobs),
+            "entries": seen.entries,
+            "effects_logged": ledger.effects,
+        },
+    )
