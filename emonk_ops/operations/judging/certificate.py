@@ -22,13 +22,9 @@ SLOWER = 1.5
 
 @dataclass(frozen=True)
 class Mutation:
-    """`caught_by` names the rulings that fail because of it; none means it would have passed by.
-
-    `planted` is how many records were changed: with none, nothing was tried.
-    """
+    """`caught_by` names the rulings that fail because of it; none means it would have passed by."""
 
     name: str
-    planted: int
     caught_by: tuple[str, ...]
     verdict: str
 
@@ -52,7 +48,7 @@ def judge_with_certificate(
     seen: Pass,
     tick_path: str,
 ) -> tuple[Judgement, tuple[Mutation, ...]]:
-    """The judgement, and for each mutation whether the same window would have failed.
+    """The judgement, and each mutation; none where no run of the ticks can be tampered with.
 
     The records are kept in a file without a name meanwhile, so memory stays as it was.
     """
@@ -60,8 +56,9 @@ def judge_with_certificate(
         write_blocks(file, records)
         found = judge(read_blocks(file), jobs, rules, seen, tick_path)
         target = _target(file, rules, {job.id for job in jobs})
-        tried = () if target is None else _tried(file, target, found, jobs, rules, seen, tick_path)
-    return found, tuple(tried)
+        if target is None:
+            return found, ()
+        return found, tuple(_tried(file, target, found, jobs, rules, seen, tick_path))
 
 
 def _tried(
@@ -74,31 +71,9 @@ def _tried(
     tick_path: str,
 ) -> Iterator[Mutation]:
     for name, change in MUTATIONS.items():
-        planted = _Counted(change(read_blocks(file), target), read_blocks(file))
-        again = judge(planted, jobs, rules, seen, tick_path)
+        again = judge(change(read_blocks(file), target), jobs, rules, seen, tick_path)
         caught = sorted(again.failed() - found.failed())
-        yield Mutation(name, planted.changed, tuple(caught), again.verdict.value)
-
-
-class _Counted:
-    """The changed records, counting those that the others do not have in the same place."""
-
-    def __init__(self, changed: Iterator[Record], before: Iterator[Record]) -> None:
-        self._records = changed
-        self._before = before
-        self.changed = 0
-
-    def __iter__(self) -> Iterator[Record]:
-        expected = next(self._before, None)
-        for record in self._records:
-            while expected is not None and expected[0] < record[0] and expected != record:
-                self.changed += 1
-                expected = next(self._before, None)
-            if record == expected:
-                expected = next(self._before, None)
-            else:
-                self.changed += 1
-            yield record
+        yield Mutation(name, tuple(caught), again.verdict.value)
 
 
 def _target(file: IO[bytes], rules: Rules, known: set[str]) -> Target | None:
