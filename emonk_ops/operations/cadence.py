@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
+
+COUNTED_SLOTS = 121
 
 
 def slots_after(cadence: str, time_zone: str, start: datetime) -> Iterator[datetime]:
@@ -37,6 +40,12 @@ def interval(cadence: str, time_zone: str, start: datetime) -> timedelta:
     """The time from the next slot to the one after it."""
     first, second = next_slots(cadence, time_zone, start, 2)
     return second - first
+
+
+def longest_pause(cadence: str, time_zone: str, start: datetime) -> float:
+    """Seconds of the longest of the next 120 intervals, for one such as */7 is not even."""
+    slots = next_slots(cadence, time_zone, start, COUNTED_SLOTS)
+    return max((after - before).total_seconds() for before, after in pairwise(slots))
 
 
 def clock_changes(cadence: str, time_zone: str, start: datetime) -> tuple[datetime, ...]:

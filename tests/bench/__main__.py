@@ -17,6 +17,7 @@ from types import FrameType
 
 from tests.bench import startup
 from tests.bench.draining import claiming, draining
+from tests.bench.judging import analysis, judging
 from tests.bench.stored import stored
 from tests.bench.ticking import ticking
 
@@ -31,6 +32,8 @@ def main() -> None:
         "claiming": claiming,
         "draining": draining,
         "ticking": ticking,
+        "judging": judging,
+        "analysis": analysis,
     }
     parser.add_argument("section", nargs="*", help=f"of {', '.join(sections)}; none means all")
     options = parser.parse_args()

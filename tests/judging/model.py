@@ -42,21 +42,24 @@ class World:
     hours: float = 1.0
     jobs: int = 4
     defect: str = "none"
-    _numbers: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    begin: datetime = BEGIN
+    numbers: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def __post_init__(self) -> None:
         self.rng = random.Random(f"{self.seed}/{self.minutes}/{self.defect}")
         self.period = timedelta(minutes=2 * self.minutes)
         self.levels = [200.0 * 2.718 ** self.rng.gauss(0, 0.5) for _ in range(self.jobs)]
-        whole = self.rules().end - BEGIN - self.rules().horizon
+        whole = self.rules().end - self.begin - self.rules().horizon
         self.chosen = self.rng.randrange(1, int(whole / self.period) - 1)
         self.chosen_job = self.rng.randrange(self.jobs)
 
     def rules(self) -> Rules:
         """The window is longer by what its edge cannot judge."""
-        fit = Rules(BEGIN, BEGIN, f"*/{self.minutes} * * * *", interval_seconds=60 * self.minutes)
-        end = BEGIN + timedelta(hours=self.hours) + fit.horizon
-        return Rules(BEGIN, end, fit.cadence, interval_seconds=fit.interval_seconds)
+        fit = Rules(
+            self.begin, self.begin, f"*/{self.minutes} * * * *", interval_seconds=60 * self.minutes
+        )
+        end = self.begin + timedelta(hours=self.hours) + fit.horizon
+        return Rules(self.begin, end, fit.cadence, interval_seconds=fit.interval_seconds)
 
     def definitions(self) -> tuple[Job, ...]:
         line = f"*/{2 * self.minutes} * * * *"
@@ -64,7 +67,7 @@ class World:
 
     def _definition(self, name: str, line: str) -> Job:
         schedule = Schedule(line=line)
-        created = BEGIN - timedelta(days=1)
+        created = self.begin - timedelta(days=1)
         slot = schedule.first(self.rules().end)
         return Job(name, "log", schedule, {}, JobState.SCHEDULED, slot, slot, created)
 
@@ -77,18 +80,18 @@ class World:
     def _numbered(self, one: Record) -> Record:
         if not isinstance(one, (Tick, Decision)):
             return one
-        self._numbers[one.instance] += 1
-        return one._replace(sequence=self._numbers[one.instance])
+        self.numbers[one.instance] += 1
+        return one._replace(sequence=self.numbers[one.instance])
 
     def _told(self) -> Iterator[Record]:
         end, count = self.rules().end, 0
-        slot = BEGIN
+        slot = self.begin
         while slot < end:
             gone = self.defect == "no tick" and count == 2 * self.chosen
             yield from self._ticks(slot, gone=gone)
             slot, count = slot + timedelta(minutes=self.minutes), count + 1
         for job in range(self.jobs):
-            slot, number = BEGIN, 0
+            slot, number = self.begin, 0
             while slot < end:
                 yield from self._run(job, number, slot)
                 slot, number = slot + self.period, number + 1
@@ -145,7 +148,7 @@ class World:
         return {"slower x1.5": 1.5, "slower x2": 2.0}.get(self.defect, 1.0)
 
     def _in_burst(self, slot: datetime) -> bool:
-        share = (slot - BEGIN) / timedelta(hours=self.hours)
+        share = (slot - self.begin) / timedelta(hours=self.hours)
         return 0.2 <= share < 0.6
 
     def _with_losses(self, told: list[Record]) -> Iterator[Record]:

@@ -32,7 +32,7 @@ class Pass:
 
 def records(entries: Iterable[LogEntry], seen: Pass) -> Iterator[Record]:
     """Each entry's record once, by instant. `seen` is filled on the way."""
-    return _noted(in_order(_read(entries, seen), seen.disorder), seen)
+    return noted(in_order(_read(entries, seen), seen.disorder), seen)
 
 
 def _read(entries: Iterable[LogEntry], seen: Pass) -> Iterator[Record]:
@@ -60,7 +60,8 @@ def _read(entries: Iterable[LogEntry], seen: Pass) -> Iterator[Record]:
         yield record
 
 
-def _noted(ordered: Iterable[Record], seen: Pass) -> Iterator[Record]:
+def noted(ordered: Iterable[Record], seen: Pass) -> Iterator[Record]:
+    """Records in their order, the repeated ones dropped; what they say of coverage is noted."""
     coverage = seen.coverage
     for record in ordered:
         if seen.first is None:

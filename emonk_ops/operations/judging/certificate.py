@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import IO
 
-from emonk_ops.operations.analysis.ordering import read_blocks, write_blocks
 from emonk_ops.operations.analysis.records import CRON, Decision, Effect, Record
 from emonk_ops.operations.analysis.stream import Pass
 from emonk_ops.operations.judging.judge import judge
@@ -41,46 +38,33 @@ class Target:
 Change = Callable[[Iterable[Record], Target], Iterator[Record]]
 
 
-def judge_with_certificate(
+def certificate(
     records: Iterable[Record],
-    jobs: Sequence[Job],
-    rules: Rules,
-    seen: Pass,
-    tick_path: str,
-) -> tuple[Judgement, tuple[Mutation, ...]]:
-    """The judgement, and each mutation; none where no run of the ticks can be tampered with.
-
-    The records are kept in a file without a name meanwhile, so memory stays as it was.
-    """
-    with tempfile.TemporaryFile() as file:
-        write_blocks(file, records)
-        found = judge(read_blocks(file), jobs, rules, seen, tick_path)
-        target = _target(file, rules, {job.id for job in jobs})
-        if target is None:
-            return found, ()
-        return found, tuple(_tried(file, target, found, jobs, rules, seen, tick_path))
-
-
-def _tried(
-    file: IO[bytes],
-    target: Target,
     found: Judgement,
     jobs: Sequence[Job],
     rules: Rules,
     seen: Pass,
     tick_path: str,
-) -> Iterator[Mutation]:
-    for name, change in MUTATIONS.items():
-        again = judge(change(read_blocks(file), target), jobs, rules, seen, tick_path)
-        caught = sorted(again.failed() - found.failed())
-        yield Mutation(name, tuple(caught), again.verdict.value)
+) -> tuple[Mutation, ...]:
+    """Whether the same window would have failed; none where no run of the ticks is sound.
+
+    `records` are read once for each mutation, so they have to give all of them each time.
+    """
+    target = _target(records, rules, {job.id for job in jobs})
+    if target is None:
+        return ()
+    return tuple(
+        Mutation(name, tuple(sorted(again.failed() - found.failed())), again.verdict.value)
+        for name, change in MUTATIONS.items()
+        for again in (judge(change(records, target), jobs, rules, seen, tick_path),)
+    )
 
 
-def _target(file: IO[bytes], rules: Rules, known: set[str]) -> Target | None:
+def _target(records: Iterable[Record], rules: Rules, known: set[str]) -> Target | None:
     """The sound run of a tick that is nearest to the middle of what can be judged."""
     middle = rules.begin + (rules.end - rules.horizon - rules.begin) / 2
     best: tuple[timedelta, Target] | None = None
-    for one in read_blocks(file):
+    for one in records:
         if not isinstance(one, Decision) or one.decision != "end" or one.job_id not in known:
             continue
         if one.path != CRON or one.owner != CRON or one.outcome != "succeeded":

@@ -68,8 +68,8 @@ class Ledger:
 
     @property
     def judged(self) -> int:
-        """Slots with a class of their own."""
-        aside = (SlotClass.EDGE, SlotClass.FOLDED, SlotClass.EXTRA)
+        """Slots of which it is known how they went."""
+        aside = (SlotClass.EDGE, SlotClass.FOLDED, SlotClass.EXTRA, SlotClass.INCOMPLETE)
         return self.classes.total() - sum(self.classes[name] for name in aside)
 
     def feed(self, told: Decision | Effect) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from emonk_ops.operations.analysis.records import CRON, Decision
 from emonk_ops.operations.judging.slots import SlotFacts
 
-MOST_KEPT = 1_000
+MOST_KEPT = 400
 SHORTEST_MS = 10.0  # below it a duration is the machine's noise
 
 

@@ -1,0 +1,170 @@
+"""`emonk-ops shadow compare|check-logs`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emonk_ops.cli.command import command, group
+from emonk_ops.cli.desk import Desk
+from emonk_ops.cli.jobs_options import instant_of
+from emonk_ops.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from emonk_ops.operations.analysis.spool import Spool
+    from emonk_ops.operations.judging.certificate import Mutation
+    from emonk_ops.operations.judging.verdicts import Judgement
+    from emonk_ops.tick.jobs import Job
+
+shadow_app = group("Both paths side by side: judged, and what the judge lacks.")
+LOOK_BACK_HOURS = 1.5
+File = Annotated[
+    Path | None,
+    typer.Option("--from-file", help="Entries exported as JSON, instead of the Logging API."),
+]
+Jobs = Annotated[
+    Path | None,
+    typer.Option("--jobs", help="The jobs as 'jobs export' wrote them, instead of the service."),
+]
+Hours = Annotated[float, typer.Option("--hours", min=0.01, help="How far back, without --since.")]
+Since = Annotated[str, typer.Option("--since", help="The window's first instant.")]
+Until = Annotated[str, typer.Option("--until", help="The instant behind its last one.")]
+Bounds = tuple[datetime | None, datetime | None]
+
+
+@command(shadow_app, "compare", title="shadow compare")
+def compare(
+    desk: Desk,
+    from_file: File = None,
+    jobs: Jobs = None,
+    hours: Hours = LOOK_BACK_HOURS,
+    since: Since = "",
+    until: Until = "",
+) -> ExitCode:
+    """Judge whether Cloud Scheduler's ticks do what the loop does, once each and in time."""
+    from emonk_ops.operations.judging import comparison
+
+    desk.show_header()
+    bounds = _bounds(since, until)
+    definitions = _definitions(desk, jobs)
+    spool, (begin, end) = _read(desk, from_file, hours, bounds)
+    with spool:
+        found = comparison.compare(
+            spool,
+            definitions,
+            desk.env,
+            since=begin,
+            until=end,
+            lease_seconds=comparison.lease_of(desk.env),
+        )
+    judgement = found.judgement
+    _show(desk, judgement)
+    for one in found.certificate:
+        desk.screen.line(f"  {_told(one)}")
+    if not found.certificate:
+        desk.screen.line("  no run of a tick is sound, so nothing can be planted to try the judge")
+    desk.screen.line(f"{judgement.verdict.value}: {_sum(judgement)}")
+    data = {**judgement.to_dict(), "certificate": [_plain(one) for one in found.certificate]}
+    hint = f"emonk-ops shadow check-logs --env {desk.env.name}"
+    return desk.answer(data, code=judgement.exit_code, hint=hint)
+
+
+@command(shadow_app, "check-logs", title="shadow check-logs")
+def check_logs(
+    desk: Desk,
+    from_file: File = None,
+    hours: Hours = LOOK_BACK_HOURS,
+    since: Since = "",
+    until: Until = "",
+) -> ExitCode:
+    """Say what a service's log lacks for being judged, and what cannot be judged without it."""
+    from emonk_ops.operations.judging.log_check import check, complaints
+
+    desk.show_header()
+    spool, _ = _read(desk, from_file, hours, _bounds(since, until))
+    with spool:
+        parts, wrong = check(spool), complaints(spool)
+        entries = spool.seen.entries
+    for part in parts:
+        told = f": {part.without}" if part.count == 0 else ""
+        desk.screen.line(f"  {part.count:>8} {part.name}{told}")
+    for complaint in wrong:
+        desk.screen.line(f"  {complaint}")
+    lacking = [part.name for part in parts if part.lacking]
+    sound = not lacking and not wrong
+    desk.screen.line(
+        f"{entries} entries: "
+        + ("nothing is missing" if sound else f"{len(lacking) + len(wrong)} things are missing")
+    )
+    data = {
+        "entries": entries,
+        "parts": [
+            {"name": one.name, "count": one.count, "without": one.without, "needed": one.needed}
+            for one in parts
+        ],
+        "lacking": lacking,
+        "complaints": list(wrong),
+    }
+    code = ExitCode.DONE if sound else ExitCode.INCONCLUSIVE
+    return desk.answer(data, code=code, hint=f"emonk-ops shadow compare --env {desk.env.name}")
+
+
+def _bounds(since: str, until: str) -> Bounds:
+    begin = instant_of(since, "--since") if since else None
+    end = instant_of(until, "--until") if until else None
+    if begin is not None and end is not None and begin >= end:
+        raise UsageError(f"--since {since} is not before --until {until}", hint="Swap them")
+    return begin, end
+
+
+def _definitions(desk: Desk, jobs: Path | None) -> tuple[Job, ...]:
+    from emonk_ops.operations.job_audit import jobs_of
+    from emonk_ops.operations.job_files import read_document
+
+    if jobs is not None:
+        return tuple(jobs_of(iter(read_document(jobs)["jobs"])))
+    return tuple(jobs_of(desk.toolbox().service.list_jobs()))
+
+
+def _read(desk: Desk, file: Path | None, hours: float, bounds: Bounds) -> tuple[Spool, Bounds]:
+    """The records, and the window that was asked for."""
+    from emonk_ops.operations.analysis.spool import Spool
+    from emonk_ops.operations.judging.comparison import logged, read_file
+
+    if file is not None:
+        return read_file(file), bounds
+    tools = desk.toolbox()
+    end = bounds[1] or tools.clock.now()
+    begin = bounds[0] or end - timedelta(hours=hours)
+    if begin >= end:
+        raise UsageError(
+            f"--since {begin.isoformat()} is not before {end.isoformat()}",
+            hint="Give an earlier --since",
+        )
+    return Spool(logged(tools, begin, end)), (begin, end)
+
+
+def _show(desk: Desk, found: Judgement) -> None:
+    classes = ", ".join(f"{name} {count}" for name, count in found.classes.items()) or "no slot"
+    desk.screen.line(f"{found.facts['from']} to {found.facts['to']}: {classes}")
+    for one in found.rulings:
+        desk.screen.line(f"  {one.verdict.value:12} {one.name:22} {one.summary}")
+
+
+def _told(one: Mutation) -> str:
+    caught = f"caught by {', '.join(one.caught_by)}" if one.caught_by else "NOT caught"
+    return f"if it had been {one.name}: {caught}"
+
+
+def _plain(one: Mutation) -> dict[str, object]:
+    return {"name": one.name, "caught_by": list(one.caught_by), "verdict": one.verdict}
+
+
+def _sum(found: Judgement) -> str:
+    short = [one.name for one in found.rulings if one.verdict is found.verdict]
+    if found.verdict.value == "PASS":
+        return f"all {len(found.rulings)} rulings hold"
+    return f"{len(short)} of {len(found.rulings)} rulings: {', '.join(short)}"

@@ -1,0 +1,156 @@
+"""The judge: what it finds in simulated hours beside a significance test, and 30 days in a file."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from emonk_ops.operations.analysis.records import CRON, Decision, Record
+from emonk_ops.operations.analysis.stream import Pass, noted
+from emonk_ops.operations.judging.comparison import compare, read_file
+from emonk_ops.operations.judging.judge import judge
+from emonk_ops.operations.judging.verdicts import Judgement
+from emonk_ops.settings import Environment, Target
+from emonk_ops.tick.jobs import Job
+from tests.bench.kayenta import like_kayenta
+from tests.bench.tables import show, whole
+from tests.judging.exported import as_lines, export_of
+from tests.judging.model import BEGIN, BREACHES, DEFECTS, LOSSES, World
+
+# (pairs, minutes of the cadence, hours, runs of each defect)
+SIZES = ((12, 5, 1.0, 25), (60, 1, 1.0, 25), (300, 1, 5.2, 7))
+DAYS = 30
+DAY_JOBS = 2
+
+
+def judging() -> None:
+    """The table; raises AssertionError where a breach or missing data was passed."""
+    rows, hours, passed = [], 0.0, Counter[str]()
+    began = time.process_time()
+    for defect in DEFECTS:
+        for pairs, minutes, length, runs in SIZES:
+            ours, theirs = Counter[str](), Counter[str]()
+            for seed in range(runs):
+                world = World(seed, minutes, length, defect=defect)
+                told = world.records()
+                ours[judged(world, told).verdict.value] += 1
+                theirs[like_kayenta(_ended(told))] += 1
+            hours += length * runs
+            passed[defect] += ours["PASS"]
+            rows.append(_row(defect, pairs, ours, theirs, runs))
+    spent = time.process_time() - began
+    show(
+        f"Verdicts over {hours:,.0f} simulated hours, by planted defect and pairs",
+        ("planted", "pairs", "FAIL", "INCONCLUSIVE", "PASS", "test: fails", "test: passes"),
+        rows,
+        "FAIL on `none` is a false alarm. `test` is a Mann-Whitney test of durations, lateness, "
+        "errors and runs by path (98 %, tolerance 0.25), which has no word for too little. "
+        f"{spent:.0f} s of CPU.",
+    )
+    wrong = [name for name in (*BREACHES, *LOSSES) if passed[name]]
+    assert not wrong, f"passed with {wrong} planted"
+
+
+def judged(world: World, told: Sequence[Record]) -> Judgement:
+    seen = Pass()
+    records = list(noted(told, seen))
+    return judge(records, world.definitions(), world.rules(), seen)
+
+
+def _row(
+    defect: str, pairs: int, ours: Counter[str], theirs: Counter[str], runs: int
+) -> tuple[str, ...]:
+    shares = [ours[name] / runs for name in ("FAIL", "INCONCLUSIVE", "PASS")]
+    shares += [theirs["FAIL"] / runs, theirs["PASS"] / runs]
+    return (defect, whole(pairs), *(f"{share:.0%}" for share in shares))
+
+
+def _ended(told: Sequence[Record]) -> dict[str, tuple[list[float], list[float]]]:
+    """Per metric, the values of the loop's runs and of the ticks'."""
+    metrics: dict[str, tuple[list[float], list[float]]] = {
+        name: ([], []) for name in ("duration", "lateness", "error", "runs")
+    }
+    runs: Counter[tuple[str, object]] = Counter()
+    for one in told:
+        if not isinstance(one, Decision) or one.decision != "end":
+            continue
+        side = one.path == CRON
+        metrics["duration"][side].append(one.duration_ms)
+        metrics["lateness"][side].append(one.lateness_seconds)
+        metrics["error"][side].append(float(one.outcome == "failed"))
+        runs[one.path, one.slot] += 1
+    for (path, _), count in runs.items():
+        metrics["runs"][path == CRON].append(float(count))
+    return metrics
+
+
+def analysis() -> None:
+    """30 days of ticks each minute with their decisions, from a file, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = []
+        for days in (1, DAYS):
+            path = Path(folder) / f"{days}.jsonl"
+            jobs = write_days(path, days)
+            (Path(folder) / "jobs.json").write_text(export_of(jobs))
+            argv = [sys.executable, "-m", "tests.bench.judging", str(path), str(days)]
+            done = subprocess.run(argv, capture_output=True, text=True, check=True)
+            found = json.loads(done.stdout)
+            rows.append(
+                (
+                    f"{days} days, {days * 1440:,} ticks",
+                    whole(found["entries"]),
+                    whole(path.stat().st_size / 2**20),
+                    f"{found['read']:.1f}",
+                    f"{found['judge']:.1f}",
+                    f"{found['certificate']:.1f}",
+                    whole(found["peak_mb"]),
+                )
+            )
+    head = ("log", "entries", "file MB", "read s", "judge s", "certificate s", "peak MB")
+    show("Analysis of a log from a file", head, rows, "CPU seconds; peak of the whole process.")
+
+
+def write_days(path: Path, days: int) -> tuple[Job, ...]:
+    """A log of so many days, one tick a minute on each path, written day by day."""
+    world = World(0, jobs=DAY_JOBS)
+    hours = 24 - world.rules().horizon / timedelta(hours=1)
+    with path.open("w") as file:
+        for day in range(days):
+            begin = BEGIN + timedelta(days=day)
+            one = World(day, hours=hours, jobs=DAY_JOBS, begin=begin, numbers=world.numbers)
+            file.write(as_lines(one.records(), f"{day}-"))
+    return world.definitions()
+
+
+def measured(path: Path, days: int) -> dict[str, float]:
+    """Read and judge, in CPU seconds; the certificate is the same judge five times."""
+    env = Environment("qa", Target.SANDBOX, "p", cadence="*/1 * * * *", time_zone="UTC")
+    jobs = World(0, jobs=DAY_JOBS).definitions()
+    began = time.process_time()
+    with read_file(path) as spool:
+        read = time.process_time()
+        compare(spool, jobs, env, certified=False)
+        judged_at = time.process_time()
+        compare(spool, jobs, env)
+        ended = time.process_time()
+        entries = spool.seen.entries
+    return {
+        "entries": entries,
+        "days": days,
+        "read": read - began,
+        "judge": judged_at - read,
+        "certificate": ended - judged_at,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured(Path(sys.argv[1]), int(sys.argv[2]))))
