@@ -17,6 +17,7 @@ from emonk_ops.operations.analysis.records import CRON, Decision, Record
 from emonk_ops.operations.analysis.stream import Pass, noted
 from emonk_ops.operations.judging.comparison import compare, read_file
 from emonk_ops.operations.judging.judge import judge
+from emonk_ops.operations.judging.rules import DISPATCH_SECONDS
 from emonk_ops.operations.judging.verdicts import Judgement
 from emonk_ops.settings import Environment, Target
 from emonk_ops.tick.jobs import Job
@@ -51,8 +52,8 @@ def judging() -> None:
         f"Verdicts over {hours:,.0f} simulated hours, by planted defect and pairs",
         ("planted", "pairs", "FAIL", "INCONCLUSIVE", "PASS", "test: fails", "test: passes"),
         rows,
-        "FAIL on `none` is a false alarm. `test` is a Mann-Whitney test of durations, lateness, "
-        "errors and runs by path (98 %, tolerance 0.25), which has no word for too little. "
+        "FAIL on `none` is a false alarm. `test` is a Mann-Whitney test of durations, "
+        "seconds late, errors and runs a slot by path (98 %, tolerance 0.25). "
         f"{spent:.0f} s of CPU.",
     )
     wrong = [name for name in (*BREACHES, *LOSSES) if passed[name]]
@@ -76,7 +77,7 @@ def _row(
 def _ended(told: Sequence[Record]) -> dict[str, tuple[list[float], list[float]]]:
     """Per metric, the values of the loop's runs and of the ticks'."""
     metrics: dict[str, tuple[list[float], list[float]]] = {
-        name: ([], []) for name in ("duration", "lateness", "error", "runs")
+        name: ([], []) for name in ("duration", "late", "error", "runs")
     }
     runs: Counter[tuple[str, object]] = Counter()
     for one in told:
@@ -84,7 +85,7 @@ def _ended(told: Sequence[Record]) -> dict[str, tuple[list[float], list[float]]]
             continue
         side = one.path == CRON
         metrics["duration"][side].append(one.duration_ms)
-        metrics["lateness"][side].append(one.lateness_seconds)
+        metrics["late"][side].append(max(0.0, one.lateness_seconds - DISPATCH_SECONDS))
         metrics["error"][side].append(float(one.outcome == "failed"))
         runs[one.path, one.slot] += 1
     for (path, _), count in runs.items():

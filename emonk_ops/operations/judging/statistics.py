@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist, median
 
 from emonk_ops.rollout.model import Verdict
+
+EXACT_UP_TO = 30
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,31 @@ def shift_of(values: Sequence[float], *, tests: int = 1) -> Estimate:
 
 
 def _interval(averages: Sequence[float], n: int, tail: float) -> tuple[float, float]:
-    """By the signed-rank statistic's normal approximation, rounded to the wider side."""
-    middle = n * (n + 1) / 4
-    spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    cut = math.floor(middle + NormalDist().inv_cdf(tail) * spread)
+    cut = _critical(n, tail)
     if cut < 0:
         return -math.inf, math.inf
     return averages[cut], averages[len(averages) - 1 - cut]
+
+
+@lru_cache(maxsize=1_000)
+def _critical(n: int, tail: float) -> int:
+    """The largest signed-rank sum that is no more likely than `tail`; -1 where none is.
+
+    Exact up to 30 pairs, then by the normal approximation.
+    """
+    if n > EXACT_UP_TO:
+        spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return math.floor(n * (n + 1) / 4 + NormalDist().inv_cdf(tail) * spread - 0.5)
+    ways = [1]
+    for rank in range(1, n + 1):
+        ways += [0] * rank
+        for total in range(len(ways) - 1, rank - 1, -1):
+            ways[total] += ways[total - rank]
+    cut, sofar = -1, 0
+    while (sofar + ways[cut + 1]) / 2**n <= tail:
+        cut += 1
+        sofar += ways[cut]
+    return cut
 
 
 def equivalence(found: Estimate, lowest: float, highest: float) -> Verdict:

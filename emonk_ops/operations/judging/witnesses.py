@@ -32,11 +32,12 @@ class Witnesses:
 
     def __init__(self, rules: Rules, tick_path: str) -> None:
         self._rules = rules
+        self._patience = rules.patience
         self._path = tick_path
         self._ahead = self._expected(rules.cadence, rules.time_zone)
         self._next = next(self._ahead, None)
         self._open: deque[_Slot] = deque()
-        self._tick_ids: deque[str] = deque(maxlen=REMEMBERED_TICKS)
+        self._tick_ids: dict[str, None] = {}
         self.totals: Counter[str] = Counter()
         self.expected = 0
         self.agreed = 0
@@ -53,7 +54,7 @@ class Witnesses:
     def _expected(self, cadence: str, zone: str) -> Iterator[datetime]:
         begin = self._rules.begin - timedelta(microseconds=1)
         for slot in slots_after(cadence, zone, begin):
-            if slot + self._rules.patience >= self._rules.end:
+            if slot + self._patience >= self._rules.end:
                 return
             yield slot
 
@@ -73,19 +74,21 @@ class Witnesses:
 
     def close(self) -> None:
         """The window ends."""
-        self.advance(self._rules.end + ARRIVAL + self._rules.patience)
+        self.advance(self._rules.end + ARRIVAL + self._patience)
 
     def advance(self, now: datetime) -> None:
         while self._next is not None and self._next <= now:
             self._open.append(_Slot(self._next))
             self._next = next(self._ahead, None)
-        while self._open and self._open[0].at + self._rules.patience + ARRIVAL < now:
+        while self._open and self._open[0].at + self._patience + ARRIVAL < now:
             self._settle(self._open.popleft())
 
     def _tick(self, told: Tick) -> None:
         if told.tick_id and told.tick_id in self._tick_ids:
             return
-        self._tick_ids.append(told.tick_id)
+        self._tick_ids[told.tick_id] = None
+        if len(self._tick_ids) > REMEMBERED_TICKS:
+            del self._tick_ids[next(iter(self._tick_ids))]
         if told.path == LOOP:
             self.loop_ticks += self._rules.begin <= told.at < self._rules.end
         elif told.path == CRON:
@@ -96,7 +99,7 @@ class Witnesses:
             return
         self.totals[witness] += 1
         slot = next((one for one in reversed(self._open) if one.at <= at), None)
-        if slot is None or at >= slot.at + self._rules.patience:
+        if slot is None or at >= slot.at + self._patience:
             self.off_slot += witness == REQUESTS
             return
         slot.seen[witness] += 1
