@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from emonk_ops.operations.analysis.spool import Spool
     from emonk_ops.operations.judging.certificate import Mutation
     from emonk_ops.operations.judging.verdicts import Judgement
-    from emonk_ops.tick.jobs import Job
 
 shadow_app = group("Both paths side by side: judged, and what the judge lacks.")
 LOOK_BACK_HOURS = 1.5
@@ -49,7 +48,7 @@ def compare(
 
     desk.show_header()
     bounds = _bounds(since, until)
-    definitions = _definitions(desk, jobs)
+    definitions = comparison.definitions(desk.toolbox, jobs)
     spool, (begin, end) = _read(desk, from_file, hours, bounds)
     with spool:
         found = comparison.compare(
@@ -118,15 +117,6 @@ def _bounds(since: str, until: str) -> Bounds:
     if begin is not None and end is not None and begin >= end:
         raise UsageError(f"--since {since} is not before --until {until}", hint="Swap them")
     return begin, end
-
-
-def _definitions(desk: Desk, jobs: Path | None) -> tuple[Job, ...]:
-    from emonk_ops.operations.job_audit import jobs_of
-    from emonk_ops.operations.job_files import read_document
-
-    if jobs is not None:
-        return tuple(jobs_of(iter(read_document(jobs)["jobs"])))
-    return tuple(jobs_of(desk.toolbox().service.list_jobs()))
 
 
 def _read(desk: Desk, file: Path | None, hours: float, bounds: Bounds) -> tuple[Spool, Bounds]:

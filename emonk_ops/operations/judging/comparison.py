@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,8 @@ from emonk_ops.operations.analysis.exported import entries_of
 from emonk_ops.operations.analysis.reading import EXECUTIONS, REQUESTS, SERVICE_LINES
 from emonk_ops.operations.analysis.spool import Spool
 from emonk_ops.operations.cadence import longest_pause
+from emonk_ops.operations.job_audit import jobs_of
+from emonk_ops.operations.job_files import read_document
 from emonk_ops.operations.judging.certificate import Mutation, certificate
 from emonk_ops.operations.judging.judge import judge
 from emonk_ops.operations.judging.rules import Rules
@@ -109,6 +111,13 @@ def query_of(env: Environment) -> str:
         f' AND log_id("{EXECUTIONS}"))'
     )
     return f"{own} OR {executions}"
+
+
+def definitions(open_toolbox: Callable[[], Toolbox], file: Path | None) -> tuple[Job, ...]:
+    """The jobs as the service has them, or as `jobs export` wrote them to `file`."""
+    if file is not None:
+        return tuple(jobs_of(iter(read_document(file)["jobs"])))
+    return tuple(jobs_of(open_toolbox().service.list_jobs()))
 
 
 def read_file(path: Path) -> Spool:

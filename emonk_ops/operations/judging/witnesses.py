@@ -27,7 +27,8 @@ class _Slot:
 class Witnesses:
     """Feed it records in their order; each expected tick is settled once its time is over.
 
-    `missed` no witness saw; `disputed` some saw and others did not, by who did not.
+    `missed` no witness saw; `disputed` some saw and others did not, by who did not. `totals` are
+    what each saw at the expected ticks; requests at another time are `off_slot`.
     """
 
     def __init__(self, rules: Rules, tick_path: str) -> None:
@@ -95,12 +96,10 @@ class Witnesses:
             self._saw(SERVICE, told.at)
 
     def _saw(self, witness: str, at: datetime) -> None:
-        if not self._rules.begin <= at < self._rules.end:
-            return
-        self.totals[witness] += 1
         slot = next((one for one in reversed(self._open) if one.at <= at), None)
         if slot is None or at >= slot.at + self._patience:
-            self.off_slot += witness == REQUESTS
+            inside = self._rules.begin <= at < self._rules.end
+            self.off_slot += inside and witness == REQUESTS
             return
         slot.seen[witness] += 1
 
@@ -108,11 +107,17 @@ class Witnesses:
         self.expected += 1
         blind = [name for name in ALL if not slot.seen[name]]
         self.repeated += slot.seen[REQUESTS] > 1
-        if not blind:
+        for name in ALL:
+            self.totals[name] += slot.seen[name]
+        if not blind and slot.seen[SERVICE] > slot.seen[REQUESTS]:
+            self.disputed[f"the {REQUESTS}, of another caller"] += 1
+        elif not blind and slot.seen[REQUESTS] > slot.seen[SCHEDULER]:
+            self.disputed[f"the {SCHEDULER}, of another caller"] += 1
+        elif not blind:
             self.agreed += 1
         elif len(blind) == len(ALL):
             self.missed_count += 1
             if len(self.missed) < MOST_EXAMPLES:
                 self.missed.append(slot.at)
         else:
-            self.disputed[", ".join(blind)] += 1
+            self.disputed[f"the {', '.join(blind)}"] += 1

@@ -15,7 +15,7 @@ from emonk_ops.operations.analysis.exported import entries_of
 from emonk_ops.operations.analysis.ordering import PIECE, Disorder, in_order
 from emonk_ops.operations.analysis.records import Decision, Stopped, Tick
 from emonk_ops.operations.analysis.spool import Spool
-from emonk_ops.operations.analysis.stream import Pass, records
+from emonk_ops.operations.analysis.stream import Pass, noted, records
 from tests.judging.exported import as_array, as_lines
 from tests.judging.model import BEGIN, World
 
@@ -124,13 +124,11 @@ def test_lines_are_covered_whatever_their_order(order: list[int], missing: set[i
 
 
 def test_the_last_word_of_an_instance_tells_of_lines_that_never_came() -> None:
-    told = [tick(1, 1), tick(2, 2), Stopped(BEGIN + timedelta(seconds=9), "i", 5)]
-    coverage = Coverage()
-    for one in told[:2]:
-        assert isinstance(one, Tick)
-        coverage.see(one.instance, one.sequence, one.at)
-    coverage.stop("i", 5, told[2].at)
-    assert coverage.gaps(BEGIN) == [(told[1].at, told[2].at, 3)]
+    last, stopped = tick(2, 2), Stopped(BEGIN + timedelta(seconds=9), "i", 5)
+    seen = Pass()
+    assert list(noted([tick(1, 1), last, stopped], seen)) == [tick(1, 1), last, stopped]
+    coverage = seen.coverage
+    assert coverage.gaps(BEGIN) == [(last.at, stopped.at, 3)]
     assert coverage.cut_off(BEGIN, BEGIN + timedelta(hours=1), 60) == []
 
 
