@@ -8,7 +8,7 @@ SECONDS ?= 120
 SEEDS ?= 10000
 SECTIONS ?=
 
-.PHONY: rehearse test lint format bench crash chaos simulate clean
+.PHONY: rehearse test lint format bench judge crash chaos simulate clean
 
 rehearse: $(READY)
 	$(BIN)/emonk-ops rehearse
@@ -29,6 +29,10 @@ format: $(READY)
 # SECTIONS="stored draining" runs only these.
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(SECTIONS)
+
+# The judge on more than a thousand simulated hours, and on 30 days of ticks from a file.
+judge: $(READY)
+	$(BIN)/python -m tests.bench judging analysis
 
 # Kills the command line at journal writes and runs the same command again: POINTS=all or a number.
 crash: $(READY)

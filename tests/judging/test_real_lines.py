@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from google.cloud.logging_v2.types import LogEntry as RawEntry
 
 from emonk_ops.operations.analysis.spool import Spool
-from emonk_ops.operations.judging.comparison import Comparison, compare
+from emonk_ops.operations.judging.comparison import Comparison, compare, query_of
 from emonk_ops.operations.judging.log_check import check, complaints
 from emonk_ops.ports import LogEntry
 from emonk_ops.rollout.model import Verdict
+from emonk_ops.sandbox.logging.filter_match import compile_filter
+from emonk_ops.sandbox.logging.filter_parser import parse_filter
 from emonk_ops.settings import Environment, Target
 from emonk_ops.tick.driver import Path, Seat
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
@@ -135,3 +138,25 @@ async def test_ticks_that_stay_away_are_taken_over_and_seen() -> None:
     found = compared(lived, await lived.live(without_ticks=range(20, 26)))
     assert {"every-tick-came", "ticks-run-their-slots"} <= found.judgement.failed()
     assert "nothing-twice" not in found.judgement.failed()
+
+
+def test_the_query_is_understood_as_cloud_logging_understands_it() -> None:
+    """In its language OR binds more strongly than AND."""
+    env = Environment("qa", Target.SANDBOX, "p")
+    matches = compile_filter(parse_filter(query_of(env)))
+    own = {"service_name": "emonk-agent"}
+    line = {"message": "Scheduler decision"}
+    assert matches(_raw("cloud_run_revision", own, "run.googleapis.com%2Fstdout", line))
+    assert not matches(_raw("cloud_run_revision", {}, "run.googleapis.com%2Fstdout", line))
+    job = {"job_id": "emonk-agent-tick"}
+    executions = "cloudscheduler.googleapis.com%2Fexecutions"
+    assert matches(_raw("cloud_scheduler_job", job, executions, {}))
+    assert not matches(_raw("cloud_scheduler_job", {"job_id": "other"}, executions, {}))
+
+
+def _raw(kind: str, labels: dict[str, str], log: str, payload: dict[str, str]) -> Any:
+    entry = RawEntry.pb()(log_name=f"projects/p/logs/{log}")
+    entry.resource.type = kind
+    entry.resource.labels.update(labels)
+    entry.json_payload.update(payload)
+    return entry
