@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from emonk_ops.errors import NotOffered
+from emonk_ops.operations.analysis.reading import REQUESTS, SCHEDULER_AGENT
 from emonk_ops.operations.cadence import interval, next_slots
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.ports import LogEntry
@@ -21,7 +22,6 @@ from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.settings import Environment
 from emonk_ops.toolbox import Toolbox
 
-SCHEDULER_AGENT = "Google-Cloud-Scheduler"
 COMPLETED = "Scheduler tick completed"
 NOT_EXECUTED = "Scheduler tick not executed"  # this revision or path is not the driver
 LATEST_START = timedelta(seconds=30)  # dispatch comes some seconds after the slot, and logs lag
@@ -136,7 +136,7 @@ def _read(
         slots=slots,
         patience=patience,
         requests=entries(
-            f'log_id("run.googleapis.com/requests") AND httpRequest.requestUrl:"{path}" '
+            f'log_id("{REQUESTS}") AND httpRequest.requestUrl:"{path}" '
             f'AND httpRequest.userAgent:"{SCHEDULER_AGENT}"',
             since,
         ),

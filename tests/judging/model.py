@@ -74,10 +74,11 @@ class World:
     def records(self) -> list[Record]:
         """In order of their instants, and numbered."""
         found = sorted(self._told(), key=lambda one: one.at)
-        numbered = [self._numbered(one) for one in found]
+        numbered = [self.numbered(one) for one in found]
         return list(self._with_losses(numbered))
 
-    def _numbered(self, one: Record) -> Record:
+    def numbered(self, one: Record) -> Record:
+        """The record with the next number of its instance, where it has one."""
         if not isinstance(one, (Tick, Decision)):
             return one
         self.numbers[one.instance] += 1

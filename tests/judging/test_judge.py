@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from emonk_ops.operations.analysis.records import Record, Tick
+from emonk_ops.operations.analysis.records import Decision, Effect, Record, Tick
 from emonk_ops.operations.analysis.stream import Pass, noted
 from emonk_ops.operations.judging.certificate import certificate
 from emonk_ops.operations.judging.judge import judge
@@ -112,7 +112,7 @@ def test_a_loop_that_hardly_ticks_is_nothing_to_compare_with() -> None:
         if not (isinstance(one, Tick) and one.path == "loop" and one.at.minute % 3)
     ]
     renumbered = World(1)
-    again = [renumbered._numbered(one) for one in told]
+    again = [renumbered.numbered(one) for one in told]
     found = ruling(judged(world, again), "loop-is-alive")
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "nothing to compare with" in found.summary
@@ -133,3 +133,19 @@ def test_the_certificate_says_what_the_window_would_have_caught() -> None:
         assert tried["one error"] == ()
         assert (tried["all ticks' runs 50% slower"] == ("durations",)) is slow_caught
         assert (tried["all ticks' runs 30 s later"] == ("lateness",)) is slow_caught
+
+
+def test_a_window_that_begins_before_the_shadow_loses_nothing_and_passes_nothing() -> None:
+    world = World(3)
+    told: list[Record] = []
+    for one in world.records():
+        early = (one.at - world.begin).total_seconds() < 900
+        if isinstance(one, Tick):
+            told.append(one._replace(driver="legacy" if early else "shadow"))
+        elif not (early and isinstance(one, (Decision, Effect))):
+            told.append(one)
+    numbers = World(3)
+    found = judged(world, [numbers.numbered(one) for one in told])
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.failed() == frozenset()
+    assert "ticks ran while one path drove alone" in ruling(found, "slots-are-told").summary

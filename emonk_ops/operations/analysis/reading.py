@@ -88,6 +88,7 @@ def _tick(kind: str) -> Callable[[datetime, Mapping[str, Any]], Tick]:
             tick_id=str(said.get("tick_id", "")),
             revision=str(said.get("revision", "")),
             duration_ms=float(said.get("duration_ms", 0.0)),
+            driver=str(said.get("driver") or ""),
         )
 
     return read

@@ -19,6 +19,7 @@ class Tick(NamedTuple):
     tick_id: str
     revision: str
     duration_ms: float
+    driver: str = ""  # who drove, as the tick knew it: shadow, legacy, cloud, nobody
 
 
 class Decision(NamedTuple):

@@ -143,6 +143,8 @@ def _slots(ledger: Ledger, rules: Rules) -> Ruling:
     unknown = sorted(name for name, count in ledger.undefined.items() if count)
     if unknown:
         wrong.append(f"ran without a definition: {few(unknown[:5], len(unknown))}")
+    if ledger.unshadowed:
+        wrong.append(f"{ledger.unshadowed} ticks ran while one path drove alone")
     if n == 0:
         wrong.append("no slot could be judged")
     told = "; ".join(wrong) or f"{n} slots in {rules.hours:.1f} h, each with its end"

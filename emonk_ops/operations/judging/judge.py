@@ -35,6 +35,8 @@ def judge(
                 ledger.feed(record)
         elif isinstance(record, (Tick, Request, Attempt)):
             witnesses.feed(record)
+            if isinstance(record, Tick):
+                ledger.tick(record)
     ledger.close()
     witnesses.close()
     covered = tuple(coverage(ledger, witnesses, seen, rules))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from emonk_ops.operations.analysis.coverage import Coverage
-from emonk_ops.operations.analysis.records import Decision, Effect
+from emonk_ops.operations.analysis.records import Decision, Effect, Tick
 from emonk_ops.operations.job_audit import changed_until
 from emonk_ops.operations.job_slots import ends_of, slots_between
 from emonk_ops.operations.judging.rules import Rules
@@ -24,6 +24,7 @@ from emonk_ops.operations.judging.slots import (
 from emonk_ops.tick.jobs import Job
 
 MOST_EXAMPLES = 5
+SHADOW = "shadow"
 Key = tuple[str, datetime]
 
 
@@ -61,6 +62,8 @@ class Ledger:
         self.examples: dict[SlotClass, list[str]] = {}
         self.undefined: Counter[str] = Counter()
         self.recovered = 0
+        self.unshadowed = 0
+        self._unshadowed: deque[datetime] = deque()
         self.effects = 0
         self.pairs = Pairs()
         for plan in self._plans.values():
@@ -87,6 +90,15 @@ class Ledger:
             plan.fold(told, (told.through or told.slot) + timedelta(microseconds=1))
         elif told.first_slot is not None and told.decision in ("claim", "takeover"):
             plan.fold(told, told.slot)
+
+    def tick(self, told: Tick) -> None:
+        """Note who drove: slots are told of only while both paths do."""
+        if told.kind != "completed" or told.driver in ("", SHADOW):
+            return
+        self.unshadowed += told.at >= self._rules.begin
+        self._unshadowed.append(told.at)
+        while self._unshadowed[0] < told.at - 2 * self._rules.horizon:
+            self._unshadowed.popleft()
 
     def advance(self, now: datetime) -> None:
         """Close every slot whose time is over at `now`."""
@@ -139,6 +151,8 @@ class Ledger:
             at, owner = folded
             late = (at - slot).total_seconds() > self._rules.punctual_seconds
             return missed_by(owner) if late else SlotClass.FOLDED
+        if self._one_drove(slot):
+            return SlotClass.EDGE
         if (plan.job.paused or plan.job.state == "cancelled") and slot >= plan.job.slot:
             return SlotClass.EDGE
         unlogged = slot in plan.on_record or self._lines_missing(slot)
@@ -157,6 +171,11 @@ class Ledger:
             found = class_of(facts)
             return found if found in CERTAIN else SlotClass.EDGE
         return SlotClass.EXTRA
+
+    def _one_drove(self, slot: datetime) -> bool:
+        begin = slot - timedelta(seconds=self._rules.interval_seconds)
+        end = slot + timedelta(seconds=self._rules.punctual_seconds)
+        return any(begin <= at <= end for at in self._unshadowed)
 
     def _lines_missing(self, slot: datetime) -> bool:
         until = slot + self._rules.horizon
