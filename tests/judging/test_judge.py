@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from emonk_ops.operations.analysis.records import Decision, Effect, Record, Tick
 from emonk_ops.operations.analysis.stream import Pass, noted
+from emonk_ops.operations.job_slots import slots_between
 from emonk_ops.operations.judging.certificate import certificate
 from emonk_ops.operations.judging.judge import judge
 from emonk_ops.operations.judging.verdicts import Judgement, Ruling
 from emonk_ops.rollout.model import Verdict
-from tests.judging.model import BREACHES, LOSSES, TENDENCIES, World
+from emonk_ops.tick.jobs import Job, Run
+from tests.judging.model import BEGIN, BREACHES, LOSSES, TENDENCIES, World
 
 # minutes of the cadence, hours
 SIZES = ((5, 1.0), (1, 1.0), (1, 5.2))
@@ -35,6 +38,21 @@ def judged(world: World, told: list[Record] | None = None) -> Judgement:
     seen = Pass()
     records = list(noted(world.records() if told is None else told, seen))
     return judge(records, world.definitions(), world.rules(), seen)
+
+
+def on_record(job: Job) -> Job:
+    """The job with all runs of the model on its record."""
+    slots = slots_between(job, BEGIN, job.slot)
+    return replace(job, recent=tuple(Run(slot, "succeeded", slot) for slot in slots))
+
+
+def test_a_run_that_is_on_record_and_not_in_the_log_is_no_lost_slot() -> None:
+    world, seen = World(1, defect="lost"), Pass()
+    records = list(noted(world.records(), seen))
+    jobs = tuple(map(on_record, world.definitions()))
+    found = judge(records, jobs, world.rules(), seen)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.classes["INCOMPLETE"] == 1
 
 
 def ruling(found: Judgement, name: str) -> Ruling:
@@ -122,7 +140,7 @@ def test_the_certificate_says_what_the_window_would_have_caught() -> None:
     for minutes, slow_caught in ((1, True), (5, False)):
         world, seen = World(1, minutes, 1), Pass()
         records = list(noted(world.records(), seen))
-        jobs, rules = world.definitions(), world.rules()
+        jobs, rules = tuple(map(on_record, world.definitions())), world.rules()
         found = judge(records, jobs, rules, seen)
         tried = {
             one.name: one.caught_by

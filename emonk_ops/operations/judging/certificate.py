@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from emonk_ops.operations.analysis.records import CRON, Decision, Effect, Record
@@ -56,7 +56,8 @@ def certificate(
     return tuple(
         Mutation(name, tuple(sorted(again.failed() - found.failed())), again.verdict.value)
         for name, change in MUTATIONS.items()
-        for again in (judge(change(records, target), jobs, rules, seen, tick_path),)
+        for known in (_forgetting(jobs, target) if change is _dropped else jobs,)
+        for again in (judge(change(records, target), known, rules, seen, tick_path),)
     )
 
 
@@ -75,6 +76,16 @@ def _target(records: Iterable[Record], rules: Rules, known: set[str]) -> Target 
         if best is None or distance < best[0]:
             best = (distance, Target(one.job_id, one.slot, one.fence))
     return None if best is None else best[1]
+
+
+def _forgetting(jobs: Sequence[Job], target: Target) -> tuple[Job, ...]:
+    """A run that never was is not on its job's record either."""
+    return tuple(
+        replace(job, recent=tuple(run for run in job.recent if run.slot != target.slot))
+        if job.id == target.job_id
+        else job
+        for job in jobs
+    )
 
 
 def _of(record: Record, target: Target) -> bool:
