@@ -78,6 +78,29 @@ def iam_delay(
     _out.line(f"a change of a policy decides after {found['seconds']:g} s")
 
 
+@fault_app.command("cold-start", context_settings=HELP_NAMES)
+def cold_start(
+    duration: Annotated[str, typer.Argument(help="For example 0s, 1500ms, 8s.")],
+    directory: Directory = DEFAULT,
+) -> None:
+    """How much longer every start of an instance takes, as the platform's own work does."""
+    from emonk_ops.cli.durations import seconds_of
+
+    found = call(directory, "POST", "/sandbox/cold-start", {"seconds": seconds_of(duration)})
+    _out.line(f"an instance starts {found['seconds']:g} s later")
+
+
+@fault_app.command("log-reads", context_settings=HELP_NAMES)
+def log_reads(
+    a_minute: Annotated[int, typer.Argument(min=0, help="0: no limit. The platform: 60.")],
+    directory: Directory = DEFAULT,
+) -> None:
+    """How many reads of the log a project has in a minute."""
+    content = {"reads_per_minute": a_minute}
+    found = call(directory, "POST", "/sandbox/logging/quota", content)["reads_per_minute"]
+    _out.line(f"reads of the log a minute: {found or 'no limit'}")
+
+
 @fault_app.command("duplicate-delivery", context_settings=HELP_NAMES)
 def duplicate_delivery(
     job: Annotated[str, typer.Argument(help="projects/P/locations/L/jobs/J")],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
+from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
 from google.cloud.scheduler_v1 import CloudSchedulerClient
 
 from emonk_ops.sandbox import launcher, snapshots
@@ -61,6 +62,22 @@ def test_a_bad_fault_is_refused_in_words(cloud: Any) -> None:
         cloud.control("POST", "faults", {"code": "MAYBE"})
     with pytest.raises(SandboxError, match="in force: none"):
         cloud.control("POST", "faults/clear", {"ids": ["f9"]})
+
+
+def test_reads_of_the_log_can_be_as_few_as_on_the_platform(cloud: Any) -> None:
+    cloud.control("POST", "logging/quota", {"reads_per_minute": 2})
+    logs = cloud.client(LoggingServiceV2Client)
+    request = {"resource_names": [f"projects/{cloud.project}"]}
+
+    def read() -> list[Any]:
+        return list(logs.list_log_entries(request, timeout=5, retry=None))
+
+    read()
+    read()
+    with pytest.raises(exceptions.ResourceExhausted, match="Read requests per minute"):
+        read()
+    cloud.control("POST", "clock/advance", {"seconds": 60})
+    read()
 
 
 def test_a_scheduled_run_is_delivered_twice_on_demand(cloud: Any) -> None:

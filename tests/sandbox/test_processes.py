@@ -158,3 +158,48 @@ def test_down_after_a_kill_leaves_no_process(folder: Path) -> None:
     assert down.returncode == 0
     assert found
     assert not any(runs(one["pid"]) for one in found)
+
+
+def cpu_of(cloud: Any) -> tuple[str, str]:
+    """What the platform says of the only instance, and the state of its process."""
+    (one,) = cloud.instances()
+    stat = Path(f"/proc/{one['pid']}/stat").read_text()
+    return one["cpu"], stat.rpartition(")")[2].split()[0]
+
+
+def test_without_a_request_a_process_is_stopped_unless_its_cpu_is_always_allocated(
+    cloud: Any,
+) -> None:
+    wanted = cloud.service()
+    wanted.template.scaling.min_instance_count = 1
+    service = cloud.create(wanted)
+    cloud.until(lambda: cpu_of(cloud) == ("throttled", "T"))
+    slow = threading.Thread(
+        target=httpx.get, args=(f"{service.uri}/slow?s=1",), kwargs={"timeout": 10}
+    )
+    slow.start()
+    cloud.until(lambda: cpu_of(cloud)[0] == "allocated" and cpu_of(cloud)[1] != "T")
+    slow.join()
+    cloud.until(lambda: cpu_of(cloud) == ("throttled", "T"))
+    wanted.name = service.name
+    wanted.template.containers[0].resources.cpu_idle = False
+    cloud.update(wanted)
+    cloud.until(lambda: [one["cpu"] for one in cloud.instances()] == ["allocated"])
+    httpx.get(service.uri, timeout=10, trust_env=False)
+    assert cpu_of(cloud)[0] == "allocated"
+    assert cpu_of(cloud)[1] != "T"
+
+
+def test_a_start_takes_as_long_as_it_was_set_to(cloud: Any) -> None:
+    cloud.control("POST", "cold-start", {"seconds": 0.5})
+    uri = cloud.create(cloud.service()).uri
+    began = real_seconds()
+    httpx.get(uri, timeout=10, trust_env=False)
+    first = real_seconds() - began
+    (instance,) = cloud.instances()
+    cloud.control("POST", "instances/kill", {"instance": instance["id"]})
+    cloud.until(lambda: not cloud.instances())
+    began = real_seconds()
+    httpx.get(uri, timeout=10, trust_env=False)
+    assert real_seconds() - began >= 0.5
+    assert first < 5

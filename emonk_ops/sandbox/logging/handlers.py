@@ -11,6 +11,7 @@ from google.rpc import status_pb2
 
 from emonk_ops.sandbox.logging.errors import Refusal, invalid, not_found
 from emonk_ops.sandbox.logging.page_tokens import cursor_of, token_of
+from emonk_ops.sandbox.logging.quota import ReadQuota
 from emonk_ops.sandbox.logging.store import LogStore
 from emonk_ops.sandbox.logging.validation import (
     check_entry,
@@ -27,8 +28,9 @@ _PartialErrors: Any = types.WriteLogEntriesPartialErrors.pb()
 class LoggingMethods:
     """Raw requests in, raw answers out; raises Refusal."""
 
-    def __init__(self, logs: LogStore) -> None:
+    def __init__(self, logs: LogStore, quota: ReadQuota) -> None:
         self._logs = logs
+        self._quota = quota
 
     async def write_log_entries(self, request: Any) -> Any:
         """Store a batch; with `partial_success` the good entries of a batch with bad ones."""
@@ -49,6 +51,7 @@ class LoggingMethods:
         descending = is_descending(request.order_by)
         if request.page_size < 0:
             raise invalid("page_size must not be negative")
+        self._quota.spend(projects)
         parameters = (projects, request.filter, descending)
         page = await self._logs.page(
             projects,

@@ -9,11 +9,15 @@ from typing import Any, NoReturn
 import grpc
 from google.cloud.logging_v2 import types
 
+from emonk_ops.sandbox.control_requests import Action, fields_of
+from emonk_ops.sandbox.control_requests import Refusal as ControlRefusal
+from emonk_ops.sandbox.http_server import Request, Response, json_response
 from emonk_ops.sandbox.logging.errors import Refusal
 from emonk_ops.sandbox.logging.handlers import LoggingMethods, methods_named
 from emonk_ops.sandbox.logging.metrics import METHODS as METRICS_METHODS
 from emonk_ops.sandbox.logging.metrics import SERVICE as METRICS_SERVICE
 from emonk_ops.sandbox.logging.metrics import LogMetrics
+from emonk_ops.sandbox.logging.quota import ReadQuota
 from emonk_ops.sandbox.logging.store import LogStore
 from emonk_ops.sandbox.logging.tail import TailSessions
 from emonk_ops.sandbox.unary import unary_handler
@@ -29,10 +33,23 @@ class LoggingApi:
         self._logs = logs
         self._metrics = metrics
         self._now = now
+        self._quota = ReadQuota(now)
+
+    def actions(self) -> dict[tuple[str, str], Action]:
+        """Control actions under /sandbox/."""
+        return {("POST", "/sandbox/logging/quota"): self._set_quota}
+
+    async def _set_quota(self, request: Request) -> Response:
+        """`reads_per_minute` of a project; 0 is no limit, 60 the platform's."""
+        limit = fields_of(request, "reads_per_minute")["reads_per_minute"]
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            raise ControlRefusal(400, f"reads_per_minute must be a whole number, got {limit!r}")
+        self._quota.set_limit(limit)
+        return json_response({"reads_per_minute": limit})
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
         return [
-            *_handlers(self._logs, self._now),
+            *_handlers(self._logs, self._quota, self._now),
             unary_handler(METRICS_SERVICE, self._metrics, METRICS_METHODS),
         ]
 
@@ -54,9 +71,9 @@ def register(world: World) -> LoggingApi:
 
 
 def _handlers(
-    logs: LogStore, now: Callable[[], datetime]
+    logs: LogStore, quota: ReadQuota, now: Callable[[], datetime]
 ) -> list[grpc.GenericRpcHandler[Any, Any]]:
-    methods = LoggingMethods(logs)
+    methods = LoggingMethods(logs, quota)
     routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: grpc.unary_unary_rpc_method_handler(
             _unary(getattr(methods, attribute)),

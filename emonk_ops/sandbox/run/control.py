@@ -7,16 +7,22 @@ from typing import Any
 
 from emonk_ops.sandbox.control_requests import Action, Refusal, fields_of
 from emonk_ops.sandbox.http_server import Request, Response, json_response
-from emonk_ops.sandbox.run.instances import Instance
+from emonk_ops.sandbox.run.instances import Instance, set_cold_start
 from emonk_ops.sandbox.run.platform import Platform
 from emonk_ops.sandbox.run.spec import Image
 from emonk_ops.sandbox.run.state import RunState
+from emonk_ops.sandbox.world import World
+
+LONGEST_COLD_START_SECONDS = 240.0
 
 
 class RunControl:
     """POST /sandbox/images, GET /sandbox/instances, POST /sandbox/instances/{kill,freeze,thaw}."""
 
-    def __init__(self, state: RunState, platform: Platform, restoring: set[str]) -> None:
+    def __init__(
+        self, world: World, state: RunState, platform: Platform, restoring: set[str]
+    ) -> None:
+        self._world = world
         self._state = state
         self._restoring = restoring
         self._platform = platform
@@ -29,6 +35,7 @@ class RunControl:
             ("POST", "/sandbox/instances/kill"): self._kill,
             ("POST", "/sandbox/instances/freeze"): self._freeze,
             ("POST", "/sandbox/instances/thaw"): self._thaw,
+            ("POST", "/sandbox/cold-start"): self._cold_start,
         }
 
     def describe(self) -> dict[str, Any]:
@@ -83,6 +90,15 @@ class RunControl:
     async def _thaw(self, request: Request) -> Response:
         return self._each(request, Instance.thaw)
 
+    async def _cold_start(self, request: Request) -> Response:
+        seconds = fields_of(request, "seconds")["seconds"]
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise Refusal(400, f"seconds must be a number, got {seconds!r}")
+        if not 0 <= seconds <= LONGEST_COLD_START_SECONDS:
+            raise Refusal(400, f"seconds must be 0 to {LONGEST_COLD_START_SECONDS:g}")
+        set_cold_start(self._world, float(seconds))
+        return json_response({"seconds": seconds})
+
     def _each(self, request: Request, change: Any) -> Response:
         """Apply a fault to the instances chosen by `instance` (id or its start), `revision`,
         `service` and `project`, whichever are given.
@@ -112,6 +128,7 @@ def _described(instance: Instance) -> dict[str, Any]:
         "service": instance.spec.service,
         "revision": instance.spec.revision,
         "state": "frozen" if instance.frozen else instance.state.value,
+        "cpu": "throttled" if instance.throttled else "allocated",
         "port": instance.port,
         "in_flight": instance.in_flight,
     }

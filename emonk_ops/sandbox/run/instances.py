@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from emonk_ops.sandbox.shared_clock import LINK_VARIABLE, PAGE_VARIABLE
 from emonk_ops.sandbox.world import World
 
 GRACE_SECONDS = 10.0  # real: from SIGTERM to SIGKILL, as the platform documents
+SETTINGS = "run.settings"
 _PROBE_SECONDS = 0.01
 _INHERITED = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
@@ -53,6 +55,7 @@ class Instance:
         self.id = secrets.token_hex(32)
         self.state = InstanceState.STARTING
         self.frozen = False
+        self.throttled = False
         self.in_flight = 0
         self.port = _free_port()
         self.idle_since = world.clock.now()
@@ -90,8 +93,17 @@ class Instance:
             self._say(str(problem), error=True)
             await self.stop()
             raise
+        await self._cold()
         self.state = InstanceState.READY
+        self._throttle()
         self._count()
+
+    async def _cold(self) -> None:
+        """What the platform's own work adds to a start, where somebody set it."""
+        seconds = cold_start_seconds(self._world)
+        if seconds:
+            clock = self._world.clock
+            await clock.sleep_until(clock.now() + timedelta(seconds=seconds))
 
     def _reason(self) -> str:
         return "DEPLOYMENT_ROLLOUT - Instance started due to traffic shifting or min-instances."
@@ -157,6 +169,7 @@ class Instance:
             self._finish(0)
             return
         self.thaw()
+        self._allocate()
         self._process.signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._gone.wait(), GRACE_SECONDS)
@@ -182,24 +195,46 @@ class Instance:
         if self.frozen and self._process is not None:
             self.frozen = False
             self._count()
-            self._process.signal(signal.SIGCONT)
+            if not self.throttled:
+                self._process.signal(signal.SIGCONT)
+
+    # -- CPU between requests --------------------------------------------------------------
+
+    def _throttle(self) -> None:
+        """Without a request a container has no CPU, unless it is always allocated.
+
+        From run/docs/configuring/billing-settings; it is stopped altogether here, which is the
+        worst that the platform may do.
+        """
+        idle = self.state is InstanceState.READY and self.in_flight == 0
+        if self.spec.cpu_idle and idle and not self.throttled and self._process is not None:
+            self.throttled = True
+            self._process.signal(signal.SIGSTOP)
+
+    def _allocate(self) -> None:
+        if self.throttled and self._process is not None:
+            self.throttled = False
+            if not self.frozen:
+                self._process.signal(signal.SIGCONT)
 
     # -- counting and output ---------------------------------------------------------------
 
     def begin_request(self) -> None:
         self.in_flight += 1
+        self._allocate()
         self._count()
 
     def end_request(self) -> None:
         self.in_flight -= 1
         self.idle_since = self._world.clock.now()
+        self._throttle()
         self._count()
 
     def _count(self) -> None:
         moving = self.state in (InstanceState.STARTING, InstanceState.STOPPING)
         own = self._link.count if self._link is not None else 0
         count = 0
-        if self.state is not InstanceState.GONE and not self.frozen:
+        if self.state is not InstanceState.GONE and not (self.frozen or self.throttled):
             count = max(0, self.in_flight + own) + moving
         self._world.clock.set_activity(self._label, count)
 
@@ -229,6 +264,16 @@ class Instance:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._gone.set()
         self._ended(self)
+
+
+def cold_start_seconds(world: World) -> float:
+    """How long the platform itself takes to start an instance; 0 unless it was set."""
+    return float(world.store.get(SETTINGS, "cold_start") or b"0")
+
+
+def set_cold_start(world: World, seconds: float) -> None:
+    """Let every start of an instance take so much longer, by the world's clock."""
+    world.store.put(SETTINGS, "cold_start", str(seconds).encode())
 
 
 def _free_port() -> int:

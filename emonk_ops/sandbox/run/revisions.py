@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime
+from typing import Any
 
 from emonk_ops.sandbox.iam.projects import project_number
 from emonk_ops.sandbox.run.errors import image_missing
@@ -92,7 +93,14 @@ def spec_of(state: RunState, revision: Revision) -> RevisionSpec:
         request_timeout=revision.timeout.total_seconds() or DEFAULT_TIMEOUT_SECONDS,
         startup_timeout=_startup_seconds(revision),
         account=revision.service_account or default_account(service.project),
+        cpu_idle=_cpu_idle(container),
     )
+
+
+def _cpu_idle(container: Any) -> bool:
+    """Where resources are not spoken of, CPU is there during requests only (run.v2 API)."""
+    raw = types.Container.pb(container)
+    return bool(raw.resources.cpu_idle) if raw.HasField("resources") else True
 
 
 def default_account(project: str) -> str:

@@ -35,7 +35,7 @@ class RunApi:
         self._operations = OperationLog(self.state)
         self._rollouts = Rollouts(world, self.state, self.platform, self._operations)
         self.services = ServiceMethods(world, self.state, self._rollouts, self._operations)
-        self._control = RunControl(self.state, self.platform, self._rollouts.restoring)
+        self._control = RunControl(world, self.state, self.platform, self._rollouts.restoring)
         self._restored: list[asyncio.Task[Any]] = []
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:

@@ -34,6 +34,7 @@ class RevisionSpec:
     request_timeout: float
     startup_timeout: float
     account: str
+    cpu_idle: bool
 
     @property
     def labels(self) -> dict[str, str]:
