@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 
 from emonk_ops.tick.clock import SystemClock
-from emonk_ops.tick.emulator import Emulator
 from emonk_ops.tick.engine import Limits
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import Job, JobState
@@ -27,8 +26,8 @@ DUE = 100
 
 
 @pytest.fixture
-async def storage(firestore_emulator: Emulator) -> AsyncIterator[FirestoreStorage]:
-    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_emulator.address)
+async def storage(firestore_address: str) -> AsyncIterator[FirestoreStorage]:
+    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_address)
     store = FirestoreStorage(place, SystemClock())
     await store.open()
     yield store

@@ -9,6 +9,7 @@ from typing import Any
 from emonk_ops.sandbox.firestore.collection import Stored
 from emonk_ops.sandbox.firestore.errors import invalid
 from emonk_ops.sandbox.firestore.field_paths import NAME, Path, parse_path, value_at
+from emonk_ops.sandbox.firestore.query_plan import Plan
 from emonk_ops.sandbox.firestore.transforms import Value
 
 MOST_AGGREGATIONS = 5
@@ -59,6 +60,16 @@ def _aggregation(one: Any, alias: str) -> Aggregation:
         raise invalid("Aggregations are not supported for the property: __key__")
     total = _sum if kind == "sum" else _average
     return Aggregation(alias, path, lambda found: total(found, path))
+
+
+def check_base(asked: list[Aggregation], plan: Plan) -> None:
+    """Raises Refusal for a query that cannot be aggregated so."""
+    for one in asked:
+        if one.path and plan.projection is not None and one.path not in plan.projection:
+            raise invalid(
+                f"The aggregation property {'.'.join(one.path)} is not present in the base query's"
+                " property mask."
+            )
 
 
 def aggregate(asked: list[Aggregation], found: list[Stored], into: Any) -> None:

@@ -43,6 +43,8 @@ class Filters:
 
     conjuncts: list[Leaf | Test] = field(default_factory=list)
     inequalities: set[str] = field(default_factory=set)
+    beside_name: str = ""
+    """A field other than the name that is compared, if there is one."""
 
 
 def compile_filter(message: Any | None) -> Filters:
@@ -53,6 +55,7 @@ def compile_filter(message: Any | None) -> Filters:
     leaves: list[Leaf] = []
     found.conjuncts = list(_conjuncts(message, leaves))
     _check_together(leaves, message)
+    found.beside_name = next((leaf.text for leaf in leaves if leaf.path != NAME), "")
     found.inequalities = {
         leaf.text for leaf in leaves if leaf.operator in _RANGES or leaf.operator in _NEGATIONS
     }
@@ -244,6 +247,13 @@ def _check_together(leaves: list[Leaf], message: Any) -> None:
         raise invalid(
             "'NOT_IN' cannot be used in the same query with 'IN', 'ARRAY_CONTAINS_ANY' or 'OR'."
         )
+    inequalities = {leaf.path for leaf in leaves if leaf.operator in (*_RANGES, *_NEGATIONS)}
+    named = any(leaf.path == NAME and leaf.operator in ("EQUAL", "IN") for leaf in leaves)
+    if named and inequalities and NAME not in inequalities:
+        raise invalid(
+            "Equality on key is not allowed if there are other inequality fields and key does not"
+            " appear in inequalities."
+        )
     _check_disjunctions(message)
 
 
@@ -251,8 +261,7 @@ def _has_or(message: Any) -> bool:
     if message.WhichOneof("filter_type") != "composite_filter":
         return False
     composite = message.composite_filter
-    wide = composite.op == _Composite.OR and len(composite.filters) > 1
-    return wide or any(_has_or(one) for one in composite.filters)
+    return composite.op == _Composite.OR or any(_has_or(one) for one in composite.filters)
 
 
 def _check_disjunctions(message: Any) -> None:

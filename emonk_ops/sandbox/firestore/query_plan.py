@@ -92,6 +92,13 @@ def plan_of(parent: str, asked: Any) -> Plan:
         for one in asked.order_by
     ]
     orders = _completed(given, filters)
+    plain = not asked.HasField("where") and all(one.path == NAME for one in orders)
+    if descendants and collection and parent and not plain:
+        raise invalid("collection group queries are only allowed at the root parent")
+    if not collection and (other := filters.beside_name):
+        raise invalid(f"kind is required for filter: {other}")
+    if not collection and any(one.path != NAME or one.descending for one in orders):
+        raise invalid("kind is required for all orders except __key__ ascending")
     return Plan(
         parent=parent,
         collection=collection,
