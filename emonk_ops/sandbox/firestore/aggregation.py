@@ -31,7 +31,7 @@ def aggregations_of(asked: Any) -> list[Aggregation]:
         raise invalid("Aggregations can not be empty.")
     if len(asked.aggregations) > MOST_AGGREGATIONS:
         raise invalid(f"A maximum of {MOST_AGGREGATIONS} aggregations is allowed.")
-    found = []
+    found: list[Aggregation] = []
     unnamed = 0
     for one in asked.aggregations:
         alias = one.alias

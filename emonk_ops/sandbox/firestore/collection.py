@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from sortedcontainers import SortedList
 
 from emonk_ops.sandbox.firestore.field_paths import Path, value_at
-from emonk_ops.sandbox.firestore.ordering import Key, key_of
+from emonk_ops.sandbox.firestore.ordering import key_of
+
+Entries: TypeAlias = "SortedList[tuple[Any, ...]]"
 
 
 class Stored:
@@ -34,7 +36,7 @@ class Index:
             value = value_at(stored.message.fields, path)
             if value is not None:
                 entries.append((key_of(value), stored.id))
-        self.entries: SortedList = SortedList(entries)
+        self.entries: Entries = SortedList(entries)
 
     def replace(self, identity: str, old: Stored | None, new: Stored | None) -> None:
         """Take in that a document was written or removed."""
@@ -56,12 +58,12 @@ class Collection:
         self.path = path
         self.id = path.rpartition("/")[2]
         self.documents: dict[str, Stored] = {}
-        self.ids: SortedList = SortedList()
+        self.ids: SortedList[str] = SortedList()
         self._indexes: dict[Path, Index] = {}
         # Earlier versions by document, oldest first: (moment it was replaced, version or None).
         self._past: dict[str, list[tuple[int, Stored | None]]] = {}
 
-    def index(self, path: Path) -> SortedList:
+    def index(self, path: Path) -> Entries:
         """The sorted entries of a field; built on the first use, then kept up to date."""
         index = self._indexes.get(path)
         if index is None:
@@ -109,5 +111,3 @@ class Collection:
     def empty(self) -> bool:
         """Whether nothing is left of it, past versions included."""
         return not self.documents and not self._past
-
-

@@ -58,9 +58,7 @@ async def batch_write(databases: Databases, database: Database, writes: Any) -> 
     """
     changes = [change_of(write, database.name) for write in writes]
     if len({change.path for change in changes}) < len(changes):
-        raise invalid(
-            "the same document cannot be written more than once in a single request"
-        )
+        raise invalid("the same document cannot be written more than once in a single request")
     locks = databases.locks(database)
     blocked = [number for number, one in enumerate(changes) if locks.blocked(one.path)]
     response = BatchWriteResponse()

@@ -46,9 +46,7 @@ class Disk:
         rows = self._db.execute("SELECT DISTINCT database FROM firestore_documents")
         return [row[0] for row in rows]
 
-    def keep(
-        self, name: DatabaseName, changes: Sequence[tuple[str, Stored | None, int]]
-    ) -> None:
+    def keep(self, name: DatabaseName, changes: Sequence[tuple[str, Stored | None, int]]) -> None:
         """Write all changes in one transaction; a later one of a path wins."""
         database = name.name
         last = {path: stored for path, stored, _ in changes}

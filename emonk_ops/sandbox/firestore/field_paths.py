@@ -49,8 +49,7 @@ def value_at(fields: Any, path: Path) -> Any | None:
         if not value.HasField("map_value"):
             return None
         fields = value.map_value.fields
-    last = path[-1]
-    return fields[last] if last in fields else None
+    return fields.get(path[-1])
 
 
 def put_at(fields: Any, path: Path, value: Any) -> None:

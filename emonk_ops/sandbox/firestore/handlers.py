@@ -14,7 +14,6 @@ from emonk_ops.sandbox.firestore import errors, listing
 from emonk_ops.sandbox.firestore.aggregation import aggregate, aggregations_of, check_base
 from emonk_ops.sandbox.firestore.collection import Stored
 from emonk_ops.sandbox.firestore.committing import batch_write, commit
-from emonk_ops.sandbox.firestore.database import Database
 from emonk_ops.sandbox.firestore.disk import Document
 from emonk_ops.sandbox.firestore.errors import invalid
 from emonk_ops.sandbox.firestore.field_paths import NAME, Path, masked
@@ -197,9 +196,7 @@ class FirestoreMethods:
         await reading.lock_range(parent, plan.collection, descendants=plan.descendants)
         moment = reading.moment()
         response = RunAggregationQueryResponse()
-        aggregate(
-            aggregations, run(database, plan, reading.at), response.result.aggregate_fields
-        )
+        aggregate(aggregations, run(database, plan, reading.at), response.result.aggregate_fields)
         put_stamp(response.read_time, moment)
         if reading.begun:
             yield RunAggregationQueryResponse(transaction=reading.begun)

@@ -105,7 +105,9 @@ def collection_ids(database: Database, parent: str, request: Any) -> Any:
     size = request.page_size or MOST_IDS
     response = ListCollectionIdsResponse(collection_ids=ids[:size])
     if len(ids) > size:
-        response.next_page_token = base64.urlsafe_b64encode(b"\x0a" + ids[size - 1].encode()).decode()
+        response.next_page_token = base64.urlsafe_b64encode(
+            b"\x0a" + ids[size - 1].encode()
+        ).decode()
     return response
 
 

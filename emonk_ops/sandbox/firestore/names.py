@@ -88,9 +88,8 @@ def _split(name: str, what: str) -> tuple[DatabaseName, str | None]:
 
 def _check_id(part: str, what: str, name: str) -> None:
     if part in ("", ".", ".."):
-        raise invalid(
-            f'{what} name "{name}" contains a resource id "{part}" at index {_index_of(name, part)}.'
-        )
+        at = _index_of(name, part)
+        raise invalid(f'{what} name "{name}" contains a resource id "{part}" at index {at}.')
     if part.startswith("__") and _RESERVED.fullmatch(part) and not _NUMERIC.fullmatch(part):
         raise invalid(f'Resource id "{part}" is invalid because it is reserved.')
     if len(part) > MOST_BYTES // 4 and len(part.encode()) > MOST_BYTES:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import grpc
 from google.cloud.firestore_v1.types import query
 
 from emonk_ops.sandbox.firestore.collection import Stored
-from emonk_ops.sandbox.firestore.errors import invalid, not_implemented
+from emonk_ops.sandbox.firestore.errors import Refusal, invalid, not_implemented
 from emonk_ops.sandbox.firestore.field_paths import NAME, Path, parse_path
 from emonk_ops.sandbox.firestore.filters import Filters, compile_filter, key_at
 from emonk_ops.sandbox.firestore.names import check_collection_id, document_of
@@ -92,13 +93,7 @@ def plan_of(parent: str, asked: Any) -> Plan:
         for one in asked.order_by
     ]
     orders = _completed(given, filters)
-    plain = not asked.HasField("where") and all(one.path == NAME for one in orders)
-    if descendants and collection and parent and not plain:
-        raise invalid("collection group queries are only allowed at the root parent")
-    if not collection and (other := filters.beside_name):
-        raise invalid(f"kind is required for filter: {other}")
-    if not collection and any(one.path != NAME or one.descending for one in orders):
-        raise invalid("kind is required for all orders except __key__ ascending")
+    _check_scope(parent, collection, descendants, orders, filters)
     return Plan(
         parent=parent,
         collection=collection,
@@ -113,6 +108,28 @@ def plan_of(parent: str, asked: Any) -> Plan:
     )
 
 
+def _check_scope(
+    parent: str, collection: str, descendants: bool, orders: tuple[Order, ...], filters: Filters
+) -> None:
+    """Refuse what Firestore has no index for, whatever indexes somebody makes."""
+    if not collection:
+        if filters.beside_name:
+            raise invalid(f"kind is required for filter: {filters.beside_name}")
+        if any(one.path != NAME or one.descending for one in orders):
+            raise invalid("kind is required for all orders except __key__ ascending")
+    elif descendants:
+        if parent and (filters.beside_name or len(orders) > 1):
+            raise invalid("collection group queries are only allowed at the root parent")
+        if orders[0] == Order(NAME, True):
+            what = "Firestore does not support descending key scans"
+            if parent:
+                what = (
+                    "collection group queries are only allowed if they're at the root or they're"
+                    " an ascending primary key scan"
+                )
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, what)
+
+
 def _projection(asked: Any) -> tuple[Path, ...] | None:
     if not asked.HasField("select"):
         return None
@@ -125,9 +142,7 @@ def _completed(given: list[Order], filters: Filters) -> tuple[Order, ...]:
     seen: set[Path] = set()
     for order in orders:
         if order.path in seen:
-            raise invalid(
-                f"order by clause cannot contain duplicate fields {'.'.join(order.path)}"
-            )
+            raise invalid(f"order by clause cannot contain duplicate fields {'.'.join(order.path)}")
         seen.add(order.path)
     last = orders[-1].descending if orders else False
     added = [parse_path(text) for text in sorted(filters.inequalities)]

@@ -7,9 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sortedcontainers import SortedList
-
-from emonk_ops.sandbox.firestore.collection import Collection, Stored
+from emonk_ops.sandbox.firestore.collection import Collection, Entries, Stored
 from emonk_ops.sandbox.firestore.database import Database
 from emonk_ops.sandbox.firestore.field_paths import NAME
 from emonk_ops.sandbox.firestore.filters import Leaf, Span, all_of
@@ -35,9 +33,7 @@ def run(database: Database, plan: Plan, at: int | None = None) -> list[Stored]:
     wanted = None if plan.limit is None else plan.offset + plan.limit
     if wanted == 0:
         return []
-    collections = list(
-        database.under(plan.parent, plan.collection, descendants=plan.descendants)
-    )
+    collections = list(database.under(plan.parent, plan.collection, descendants=plan.descendants))
     if at is not None and at < database.changed_at:
         past = (one for held in collections for one in held.everything_at(at))
         found: Iterable[Stored] = _sorted(plan, past, plan.filters.conjuncts)
@@ -61,8 +57,10 @@ def _of(collection: Collection, plan: Plan) -> Iterable[Stored]:
     conjuncts = plan.filters.conjuncts
     leaves = [one for one in conjuncts if isinstance(one, Leaf) and one.spans is not None]
     first = plan.orders[0]
+    covered: list[Leaf] = []
+    chosen: Leaf | None = None
     if first.path == NAME:
-        walk, covered, cost = _by_name(collection, plan), [], len(collection.ids)
+        walk, cost = _by_name(collection, plan), len(collection.ids)
     else:
         walk, covered, cost = _by_first_order(collection, plan, leaves)
     for leaf in leaves:
@@ -71,12 +69,11 @@ def _of(collection: Collection, plan: Plan) -> Iterable[Stored]:
         entries = collection.index(leaf.path)
         count = sum(_count(entries, span) for span in leaf.spans or ())
         if count < cost:
-            cost, walk = count, None
-            chosen, covered = leaf, [leaf]
+            cost, chosen = count, leaf
     named = next((one for one in leaves if one.path == NAME and _is_points(one)), None)
     if named is not None:
         return _sorted(plan, _named(collection, named), conjuncts)
-    if walk is None:
+    if chosen is not None:
         found = _spanned(collection, chosen.spans or (), chosen)
         rest = [one for one in conjuncts if one is not chosen]
         return _sorted(plan, found, rest)
@@ -109,7 +106,7 @@ def _limits(first: Any, last: Any, with_first: bool, with_last: bool) -> tuple[A
     return low, high
 
 
-def _count(entries: SortedList, span: Span) -> int:
+def _count(entries: Entries, span: Span) -> int:
     low, high = _limits(*span)
     return int(entries.bisect_left(high)) - int(entries.bisect_left(low))
 
@@ -160,7 +157,7 @@ def _by_first_order(
 
 
 def _grouped(
-    collection: Collection, plan: Plan, entries: SortedList, low: Any, high: Any
+    collection: Collection, plan: Plan, entries: Entries, low: Any, high: Any
 ) -> Iterator[Stored]:
     """Documents in the index's order, and within equal keys in the order of the rest."""
     order = plan.orders[0]
