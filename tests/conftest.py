@@ -25,7 +25,12 @@ FOREIGN_NAMES = (
 )
 EXPECTED_SKIPS = os.environ.get("EMONK_EXPECTED_SKIPS")
 # The wheel test and the real-cloud suite read these; nothing else may.
-KEPT = ("EMONK_REAL_PROJECT", "EMONK_CRASH_POINTS", "EMONK_DIFFERENTIAL_OPERATIONS")
+KEPT = (
+    "EMONK_REAL_PROJECT",
+    "EMONK_CRASH_POINTS",
+    "EMONK_DIFFERENTIAL_OPERATIONS",
+    "EMONK_RACE_ROUNDS",
+)
 
 
 @pytest.fixture(autouse=True)

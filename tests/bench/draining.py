@@ -1,4 +1,5 @@
-"""Draining due no-op jobs on one Firestore emulator: batches against one transaction a job.
+"""Draining due no-op jobs on Firestore: batches against one transaction a job, on Google's emulator
+and on the sandbox's Firestore.
 
 Run with `python tests/bench/draining.py [JOBS] [ROUNDS]`. Each run is a worker
 process of its own on a project of its own, after a warm-up; ways take turns. CPU is the worker's,
@@ -25,8 +26,11 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from emonk_ops.sandbox import launcher
 from emonk_ops.tick.clock import SystemClock
 from emonk_ops.tick.emulator import Emulator, EmulatorMissing
 from emonk_ops.tick.engine import Limits
@@ -47,6 +51,7 @@ WAYS = {
     "client, 10 threads": "client:10",
 }
 BASE = "client, 10 threads"
+EMBEDDED = ", in the sandbox"
 
 
 def jobs_of(count: int, now: datetime) -> list[Job]:
@@ -168,31 +173,42 @@ def worker(way: str, address: str, count: int) -> None:
 
 
 def main(count: int = 1000, rounds: int = 5) -> None:
-    try:
-        with Emulator() as emulator:
-            print_table(count, rounds, emulator.address)
-    except EmulatorMissing as missing:
-        print(f"draining on Firestore: skipped, {missing}")
+    with TemporaryDirectory() as folder:
+        world = Path(folder) / "world"
+        try:
+            with Emulator() as emulator:
+                sandbox = launcher.launch(world, clock="real", empty=True)
+                print_table(count, rounds, {"": emulator.address, EMBEDDED: sandbox.grpc})
+        except EmulatorMissing as missing:
+            print(f"draining on Firestore: skipped, {missing}")
+        finally:
+            launcher.end(world)
 
 
-def print_table(count: int, rounds: int, address: str) -> None:
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
+def print_table(count: int, rounds: int, addresses: dict[str, str]) -> None:
+    ways = {
+        name + place: (way, address)
+        for place, address in addresses.items()
+        for name, way in WAYS.items()
+    }
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     for _ in range(rounds):
-        for name, way in WAYS.items():
+        for name, (way, address) in ways.items():
             argv = [sys.executable, __file__, "--worker", way, address, str(count)]
             done = subprocess.run(argv, capture_output=True, check=True, timeout=300)
             run = json.loads(done.stdout)
             assert run["done"] == count, (name, run)
             found[name].append(run)
     print(f"{count} due no-op jobs, median of {rounds} (least to most)")
-    print(f"{'way':26} {'jobs/s':>8} {'':16} {'jobs/CPU s':>10} {'ratio':>6} {'CPU ratio':>9}")
+    print("ratios are to", BASE, "on Google's emulator")
+    print(f"{'way':40} {'jobs/s':>8} {'':16} {'jobs/CPU s':>10} {'ratio':>6} {'CPU ratio':>9}")
     base = medians(found[BASE], count)
     for name, runs in found.items():
         rate, per_cpu = medians(runs, count)
         rates = [count / run["wall"] for run in runs]
         spread = f"({min(rates):.0f} to {max(rates):.0f})"
         ratios = f"{rate / base[0]:6.1f} {per_cpu / base[1]:9.1f}"
-        print(f"{name:26} {rate:8.0f} {spread:16} {per_cpu:10.0f} {ratios}")
+        print(f"{name:40} {rate:8.0f} {spread:16} {per_cpu:10.0f} {ratios}")
 
 
 def medians(runs: list[dict[str, float]], count: int) -> tuple[float, float]:

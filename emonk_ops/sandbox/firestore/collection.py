@@ -92,6 +92,11 @@ class Collection:
                 return version
         return self.documents.get(identity)
 
+    def removed_at(self, identity: str) -> int:
+        """When a document that is not there was removed, 0 where nothing is known of it."""
+        past = self._past.get(identity)
+        return past[-1][0] if past else 0
+
     def everything_at(self, moment: int) -> Iterator[Stored]:
         """All documents of a past moment, by id."""
         for identity in sorted(self.documents.keys() | self._past.keys()):

@@ -42,6 +42,12 @@ class Database:
             return collection.documents.get(identity)
         return collection.at(identity, at)
 
+    def removed_at(self, path: str) -> int:
+        """When a document that is not there was removed, 0 where nothing is known of it."""
+        parent, _, identity = path.rpartition("/")
+        collection = self.collections.get(parent)
+        return 0 if collection is None else collection.removed_at(identity)
+
     def install(self, changes: Sequence[tuple[str, Stored | None, int]]) -> None:
         """Make (path, new version or None, moment) true in memory and in the file, at once."""
         self._disk.keep(self.name, changes)

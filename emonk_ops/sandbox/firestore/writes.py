@@ -121,7 +121,9 @@ class Draft:
             raise errors.nothing_to_update(project, change.path)
         if change.version is None:
             return
-        version = stored.updated if stored is not None and exists else 0
+        version = self._moment if stored is not None else self._database.removed_at(change.path)
+        if stored is not None and exists:
+            version = stored.updated
         if change.version > version and exists:
             raise errors.newer_base(project, change.path)
         if change.version != version:
