@@ -138,6 +138,8 @@ def env(
             who = {"email": account}
             found = launcher.call(endpoint, "POST", "/sandbox/iam/identity", who)
             exports |= {"EMONK_SANDBOX_GRPC": found["grpc"], "EMONK_SANDBOX_TOKEN": found["token"]}
+    # Google's Firestore clients read it, and no other variable of theirs is needed.
+    exports["FIRESTORE_EMULATOR_HOST"] = exports["EMONK_SANDBOX_GRPC"]
     for name, value in exports.items():
         _out.line(f"export {name}={shlex.quote(value)}")
 
