@@ -12,7 +12,7 @@ from emonk_ops.sandbox.firestore.database import Database
 from emonk_ops.sandbox.firestore.errors import Refusal, invalid
 from emonk_ops.sandbox.firestore.stamps import put_stamp
 from emonk_ops.sandbox.firestore.state import Databases, check_writable
-from emonk_ops.sandbox.firestore.writes import Change, Draft, change_of
+from emonk_ops.sandbox.firestore.writes import Change, Draft, change_of, check_repeats
 
 CommitResponse = firestore.CommitResponse.pb()
 BatchWriteResponse = firestore.BatchWriteResponse.pb()
@@ -23,6 +23,7 @@ async def commit(
 ) -> Any:
     """A CommitResponse. Raises Refusal; the transaction has ended either way."""
     changes = [change_of(write, database.name) for write in writes]
+    check_repeats(changes)
     owner = None
     if transaction:
         owner = databases.transactions.use(transaction, database)

@@ -76,6 +76,41 @@ def _precondition(condition: Any) -> tuple[bool | None, int | None]:
     return None, None
 
 
+def check_repeats(changes: list[Change]) -> None:
+    """Refuse writes of one document in one commit that cannot hold one after the other."""
+    seen: dict[str, tuple[str, int | None]] = {}
+    for change in changes:
+        kind = _kind(change)
+        before = seen.get(change.path)
+        if before is None:
+            seen[change.path] = kind, change.version
+            continue
+        first, version = before
+        removed = first == "delete"
+        if change.exists is False and not removed:
+            raise _not_after(first, kind)
+        if removed and (kind == "update" or change.exists is True):
+            raise _not_after(first, kind)
+        if change.version is not None and change.version != version:
+            raise invalid(
+                "Cannot collapse mutations with different version preconditions"
+                f" ({version or 0} and {change.version})."
+            )
+        seen[change.path] = (kind if removed or kind == "delete" else first), version
+
+
+def _kind(change: Change) -> str:
+    if change.document is None:
+        return "delete"
+    if change.exists is False:
+        return "insert"
+    return "upsert" if change.exists is None and change.version is None else "update"
+
+
+def _not_after(first: str, second: str) -> Exception:
+    return invalid(f"Cannot {first} then {second} an entity in the same request.")
+
+
 class Draft:
     """What one commit makes of its documents; nothing is true before `Database.install`."""
 
@@ -119,8 +154,8 @@ class Draft:
             raise errors.already_exists(project, change.path)
         if change.exists is True and not exists:
             raise errors.nothing_to_update(project, change.path)
-        if change.version is None:
-            return
+        if change.version is None or change.path in self._fields:
+            return  # a second write has the version of the first: see check_repeats
         version = self._moment if stored is not None else self._database.removed_at(change.path)
         if stored is not None and exists:
             version = stored.updated
