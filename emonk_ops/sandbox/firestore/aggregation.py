@@ -70,6 +70,8 @@ def check_base(asked: list[Aggregation], plan: Plan) -> None:
                 f"The aggregation property {'.'.join(one.path)} is not present in the base query's"
                 " property mask."
             )
+    if plan.projection is not None and any(one.path for one in asked):
+        raise invalid("Cannot apply property masks when aggregation fields are present.")
 
 
 def aggregate(asked: list[Aggregation], found: list[Stored], into: Any) -> None:

@@ -117,17 +117,17 @@ def _check_scope(
             raise invalid(f"kind is required for filter: {filters.beside_name}")
         if any(one.path != NAME or one.descending for one in orders):
             raise invalid("kind is required for all orders except __key__ ascending")
-    elif descendants:
-        if parent and (filters.beside_name or len(orders) > 1):
-            raise invalid("collection group queries are only allowed at the root parent")
-        if orders[0] == Order(NAME, True):
-            what = "Firestore does not support descending key scans"
-            if parent:
-                what = (
-                    "collection group queries are only allowed if they're at the root or they're"
-                    " an ascending primary key scan"
-                )
-            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, what)
+        return
+    if descendants and parent and (filters.beside_name or len(orders) > 1):
+        raise invalid("collection group queries are only allowed at the root parent")
+    if orders[0] == Order(NAME, True) and not filters.beside_name:
+        what = "Firestore does not support descending key scans"
+        if descendants and parent:
+            what = (
+                "collection group queries are only allowed if they're at the root or they're"
+                " an ascending primary key scan"
+            )
+        raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, what)
 
 
 def _projection(asked: Any) -> tuple[Path, ...] | None:
