@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POINTS ?= all
+SEEDS ?= 10000
 
-.PHONY: rehearse test lint format bench crash clean
+.PHONY: rehearse test lint format bench crash simulate clean
 
 rehearse: $(READY)
 	$(BIN)/emonk-ops rehearse
@@ -28,6 +29,10 @@ bench: $(READY)
 # Kills the command line at journal writes and runs the same command again: POINTS=all or a number.
 crash: $(READY)
 	EMONK_CRASH_POINTS=$(POINTS) $(BIN)/python -m pytest tests/chaos/test_crash_points.py -q
+
+# Runs the tick engine on virtual time; a seed that fails is printed with the line that replays it.
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -24,10 +24,11 @@ FOREIGN_NAMES = (
     "TTY_INTERACTIVE",
 )
 EXPECTED_SKIPS = os.environ.get("EMONK_EXPECTED_SKIPS")
-# The wheel test and the real-cloud suite read these; nothing else may.
+# How far some suites go, and where; nothing else may be read.
 KEPT = (
     "EMONK_REAL_PROJECT",
     "EMONK_CRASH_POINTS",
+    "EMONK_SIMULATION_SEEDS",
     "EMONK_DIFFERENTIAL_OPERATIONS",
     "EMONK_RACE_ROUNDS",
 )

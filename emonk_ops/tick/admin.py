@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from emonk_ops.tick.auth import Unauthorized
 from emonk_ops.tick.carrying import export_jobs, import_jobs
+from emonk_ops.tick.enqueueing import id_of
 from emonk_ops.tick.errors import (
     DriverConflict,
     ImportRefused,
@@ -112,6 +113,8 @@ async def _schedule(service: TickService, request: Request) -> tuple[int, dict[s
     payload = body.pop("payload", {})
     if not isinstance(payload, dict):
         raise InvalidJob("payload is not a JSON object.")
+    key = body.get("dedup_key")
+    known = [None] if key is None else await service.storage.get([id_of(key)])
     job = await service.scheduler.schedule_job(
         job_type=job_type,
         schedule=_schedule_of(body),
@@ -119,7 +122,7 @@ async def _schedule(service: TickService, request: Request) -> tuple[int, dict[s
         job_id=body.pop("id", None),
         **body,
     )
-    return 201, job.to_dict()
+    return 201 if known[0] is None else 200, job.to_dict()
 
 
 def _schedule_of(body: dict[str, Any]) -> Schedule:

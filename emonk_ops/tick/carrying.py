@@ -9,7 +9,7 @@ from typing import Any
 from emonk_ops.tick.errors import ImportRefused, InvalidJob, StorageError
 from emonk_ops.tick.jobs import Job, checksum
 from emonk_ops.tick.merging import merge
-from emonk_ops.tick.storage import JobStorage, Verdict, Write
+from emonk_ops.tick.storage import JobStorage, Lock, Verdict, Write
 
 FORMAT = "emonk-jobs/1"
 PAGE = 500
@@ -91,12 +91,22 @@ def _checked(document: Mapping[str, Any]) -> list[Job]:
     return jobs
 
 
+def _keys_in_hand(jobs: list[Job], now: datetime) -> list[Lock]:
+    """The concurrency keys of carried live leases, which nobody may have before those end."""
+    return [
+        Lock(job.concurrency_key, job.lease.id, job.lease.until)
+        for job in jobs
+        if job.concurrency_key is not None and job.lease is not None and job.lease.until > now
+    ]
+
+
 async def _take_in(
     storage: JobStorage, jobs: list[Job], now: datetime, counts: dict[str, int]
 ) -> None:
     left = jobs
     for _ in range(TRIES):
         known = await storage.get([job.id for job in left])
+        await storage.lock(_keys_in_hand(left, now))
         writes: list[tuple[Job, str, Write]] = []
         for job, stored in zip(left, known, strict=True):
             merged = merge(job, None if stored is None else stored.job, now)

@@ -61,6 +61,7 @@ class Driver:
         self._record: DriverRecord | None = None
         self._read_at: float | None = None
         self._claims_itself_at = 0.0
+        self._owes_activation = False
         self.on_activation: Callable[[], Awaitable[None]] | None = None
 
     @property
@@ -106,6 +107,8 @@ class Driver:
         age = None if self._read_at is None else self._clock.monotonic() - self._read_at
         if age is None or age >= LONGEST_TRUST_SECONDS:
             await self.read()
+        if self._owes_activation and self.role == "driving":
+            await self._make_up_for_activation()
         return self.admits(path)
 
     def admits(self, path: Path) -> bool:
@@ -192,12 +195,34 @@ class Driver:
             await self._activated()
 
     async def _activated(self) -> None:
-        if self.on_activation is not None:
+        self._owes_activation = False
+        if self.on_activation is None:
+            return
+        try:
             await self.on_activation()
+        except StorageError:
+            self._owes_activation = True
+            raise
+
+    async def _make_up_for_activation(self) -> None:
+        # An activation whose answer was lost is first heard of by reading the record.
+        try:
+            await self._activated()
+        except StorageError as error:
+            self._log.error(
+                logs.STORAGE_FAILED,
+                what="what follows an activation is not done; the next tick tries again",
+                code=error.code,
+                error=str(error),
+            )
 
     def _note(self, record: DriverRecord | None) -> None:
+        if self._record is not None and (record is None or record.epoch < self._record.epoch):
+            # Answers may overtake each other, and epochs only grow: this one is out of date.
+            return
         if record != self._record:
             self._record = record
+            self._owes_activation = True
             self._log.info(
                 logs.DRIVER_CHANGED,
                 driver=None if record is None else record.driver,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from emonk_ops.tick.clock import Clock
 from emonk_ops.tick.driver import Driver
-from emonk_ops.tick.errors import JobConflict, StorageError
+from emonk_ops.tick.errors import JobConflict, SettingsError, StorageError
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.logs import Log
@@ -23,7 +24,10 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, save `concurrency` (handlers at once in a tick) and `page` (jobs in a poll)."""
+    """Seconds, save `concurrency` (handlers at once in a tick) and `page` (jobs in a poll).
+
+    Raises SettingsError where a handler could outlive its lease: no handler would ever start.
+    """
 
     lease_seconds: float = 300.0
     handler_timeout_seconds: float = 50.0
@@ -31,6 +35,16 @@ class Limits:
     margin_seconds: float = 15.0
     concurrency: int = 20
     page: int = 200
+
+    def __post_init__(self) -> None:
+        if self.handler_timeout_seconds + self.margin_seconds >= self.lease_seconds:
+            raise SettingsError(
+                (
+                    f"handler_timeout_seconds={self.handler_timeout_seconds:g} and "
+                    f"margin_seconds={self.margin_seconds:g} reach "
+                    f"lease_seconds={self.lease_seconds:g}: a handler could outlive its lease",
+                )
+            )
 
 
 @dataclass(frozen=True)
@@ -49,12 +63,18 @@ class Engine:
 
 @dataclass
 class Held:
-    """A job this tick holds the lease of. `stored` follows every write made for it."""
+    """A job this tick holds the lease of. `stored` follows every write made for it.
+
+    `renewal` is under way while it is set. Instants are monotonic seconds of the clock.
+    """
 
     stored: Stored
     lease_id: str
     task: asyncio.Task[Any] | None = None
     cancel_at: float = 0.0
+    renew_at: float = math.inf
+    renewal: asyncio.Task[Any] | None = None
+    lost: bool = False
     timed_out: bool = False
     shutting_down: bool = False
     started: bool = field(default=False)
@@ -105,6 +125,7 @@ async def begin_effect(held: Held, effect: str, meter: StorageMeter) -> bool:
 
     Raises JobConflict when the lease is lost, StorageError when the store cannot say.
     """
+    unclear = False
     for _ in range(TRIES):
         job = held.job
         if effect in job.effects:
@@ -118,7 +139,9 @@ async def begin_effect(held: Held, effect: str, meter: StorageMeter) -> bool:
         if fresh is None or not held.is_mine(fresh):
             raise JobConflict(f"job {job.id} is no longer ours: '{effect}' must not begin.")
         held.stored = fresh
-        if outcome.verdict is Verdict.UNCLEAR and fresh.job.effects.get(effect) == job.fence:
+        # A write that was given up may be made later, and then refuse the one after it.
+        unclear |= outcome.verdict is Verdict.UNCLEAR
+        if unclear and fresh.job.effects.get(effect) == job.fence:
             return True
     raise StorageError(
         f"job {held.job.id}: '{effect}' could not be recorded.", code="ABORTED", transient=True

@@ -16,9 +16,20 @@ OPTIONS = (
     "timeout_seconds",
     "misfire",
     "grace_seconds",
+    "max_catchup",
+    "concurrency_key",
     "declared",
 )
+LONGEST_KEY = 500
 MOST = 1_000_000_000
+LEAST = {
+    "max_attempts": 1,
+    "backoff_seconds": 0,
+    "timeout_seconds": 0.001,
+    "grace_seconds": 0,
+    "max_catchup": 1,
+}
+WHOLE = ("max_attempts", "max_catchup")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
@@ -47,20 +58,34 @@ def check_options(
             hint=f"One of {', '.join(MISFIRE_POLICIES)}.",
         )
     _check_numbers(job_id, options)
+    if options.get("concurrency_key") is not None:
+        check_key("concurrency_key", options["concurrency_key"])
     try:
         plain_json(payload or {})
     except ValueError as error:
         raise InvalidJob(f"job '{job_id}': its payload is not JSON: {error}.") from error
 
 
+def check_key(name: str, key: object) -> str:
+    """`key`, if it can be a dedup or concurrency key. Raises InvalidJob."""
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or encodable(key) != key:
+        raise InvalidJob(
+            f"{name}={encodable(repr(key))[:80]} is not a key.",
+            hint=f"A text of 1 to {LONGEST_KEY} characters is.",
+        )
+    return key
+
+
 def _check_numbers(job_id: str, options: Mapping[str, Any]) -> None:
-    least = {"max_attempts": 1, "backoff_seconds": 0, "timeout_seconds": 0.001, "grace_seconds": 0}
-    for name, minimum in least.items():
+    for name, minimum in LEAST.items():
         value = options.get(name)
         if value is None:
             continue
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        kinds = int if name in WHOLE else int | float
+        number = isinstance(value, kinds) and not isinstance(value, bool)
         if not number or not minimum <= value <= MOST:  # which also turns NaN away
+            kind = "a whole number" if name in WHOLE else "a number"
             raise InvalidJob(
-                f"job '{job_id}': {name}={value!r} must be at least {minimum} and at most {MOST}."
+                f"job '{job_id}': {name}={value!r} must be {kind}, at least {minimum} and at most "
+                f"{MOST}."
             )

@@ -17,6 +17,7 @@ from emonk_ops.tick.schedules import Schedule
 
 RECENT_RUNS = 20
 LONGEST_ID = 200
+MAX_CATCHUP = 100
 MISFIRE_POLICIES = ("run_once", "run_all", "skip")
 
 
@@ -104,7 +105,8 @@ class Job:
     """One stored job. Times are aware UTC; `timeout_seconds` None means the service's own.
 
     `due_at` is the next instant at which anybody may touch the job: its slot, a retry, or the end
-    of its lease; None when nothing is left to do or it is paused.
+    of its lease; None when nothing is left to do or it is paused. `max_catchup` is how many missed
+    slots run_all runs; jobs of one `concurrency_key` never run at the same time.
     """
 
     id: str
@@ -125,6 +127,8 @@ class Job:
     timeout_seconds: float | None = None
     misfire: str = "run_once"
     grace_seconds: float = 60.0
+    max_catchup: int = MAX_CATCHUP
+    concurrency_key: str | None = None
     effects: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     recent: tuple[Run, ...] = ()
@@ -173,6 +177,8 @@ class Job:
             "timeout_seconds": self.timeout_seconds,
             "misfire": self.misfire,
             "grace_seconds": self.grace_seconds,
+            "max_catchup": self.max_catchup,
+            "concurrency_key": self.concurrency_key,
             "effects": dict(self.effects),
             "counts": dict(self.counts),
             "recent": [run.to_dict() for run in self.recent],
@@ -212,10 +218,16 @@ def _read(data: Mapping[str, Any]) -> Job:
         timeout_seconds=None if data["timeout_seconds"] is None else float(data["timeout_seconds"]),
         misfire=str(data["misfire"]),
         grace_seconds=float(data["grace_seconds"]),
+        max_catchup=int(data.get("max_catchup", MAX_CATCHUP)),
+        concurrency_key=_maybe_key(data.get("concurrency_key")),
         effects=dict(data["effects"]),
         counts=dict(data["counts"]),
         recent=tuple(Run.from_dict(run) for run in data["recent"]),
     )
+
+
+def _maybe_key(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def canonical(value: object) -> str:

@@ -8,7 +8,16 @@ from typing import Any, TypeVar
 
 from emonk_ops.tick.clock import Clock, real_seconds
 from emonk_ops.tick.errors import StorageError
-from emonk_ops.tick.storage import DueAfter, DuePage, JobStorage, Outcome, Stored, Verdict, Write
+from emonk_ops.tick.storage import (
+    DueAfter,
+    DuePage,
+    JobStorage,
+    Lock,
+    Outcome,
+    Stored,
+    Verdict,
+    Write,
+)
 
 T = TypeVar("T")
 
@@ -59,6 +68,17 @@ class StorageMeter:
     async def get(self, ids: Sequence[str]) -> tuple[Stored | None, ...]:
         self.reads += len(ids)
         return await self._call(self._storage.get(ids))
+
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        """As the port's; a key that another has cost a read to know."""
+        self.writes += len(wanted)
+        locks = await self._call(self._storage.lock(wanted))
+        self.reads += sum(lock is None for lock in locks)
+        return locks
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        self.writes += len(locks)
+        await self._call(self._storage.unlock(locks))
 
     def note(self, code: str, *, transient: bool) -> None:
         """Count one error of the storage."""

@@ -12,19 +12,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from emonk_ops.tick import logs, settlement
+from emonk_ops.tick.claiming import Candidate, claim_of, taken_of
 from emonk_ops.tick.completion import Completions
 from emonk_ops.tick.driver import Path
 from emonk_ops.tick.engine import Engine, Held, handler_timeout
 from emonk_ops.tick.errors import StorageError
-from emonk_ops.tick.jobs import Job, Lease
+from emonk_ops.tick.jobs import Job
+from emonk_ops.tick.keys import Keys
 from emonk_ops.tick.meter import StorageMeter
 from emonk_ops.tick.running import Running, release_of
-from emonk_ops.tick.settlement import Left, Runnable, Settled
-from emonk_ops.tick.storage import DueAfter, DuePage, Outcome, Stored, Verdict, Write
+from emonk_ops.tick.settlement import Judgement, Left, Runnable, Settled
+from emonk_ops.tick.storage import DueAfter, DuePage, Stored, Verdict
 from emonk_ops.tick.tally import Tally
 from emonk_ops.tick.ticks import TickReport
-
-Candidate = tuple[Stored, Runnable | Settled]
 
 
 class TickRun:
@@ -37,14 +37,15 @@ class TickRun:
         self._opened = engine.clock.monotonic()
         self._meter = StorageMeter(engine.storage, engine.clock)
         self._tally = Tally(self._opened)
-        self._completions = Completions(engine, self._meter, self._tally)
+        self._keys = Keys(self._meter, engine.log, engine.limits.page)
+        self._completions = Completions(engine, self._meter, self._tally, self._keys)
         self._buffer: deque[Candidate] = deque()
         self._left: set[str] = set()
         self._after: DueAfter | None = None
         self._drained = False
         self._stopped = False
         self._gave_up = False
-        self._running = Running(engine, self._meter, self._tally, path)
+        self._running = Running(engine, self._meter, self._tally, self._keys, path)
 
     @property
     def running(self) -> int:
@@ -71,6 +72,7 @@ class TickRun:
             for ending in self._running.harvest():
                 self._completions.add(ending)
         self._running.close()
+        self._tally.add("key_busy", self._keys.left)
         return self._tally.report(
             self._engine.clock.monotonic(),
             self._meter,
@@ -83,16 +85,18 @@ class TickRun:
         while (free := self._engine.limits.concurrency - len(self._running)) > 0:
             if not await self._may_go_on():
                 more = bool(self._buffer) or not self._drained or self._completions.due_again
-                self._tally.more_due = more
+                self._tally.more_due = more or self._keys.waiting
+                runnable = [s.job for s, found in self._buffer if isinstance(found, Runnable)]
+                await self._keys.free(runnable)
                 self._buffer.clear()
                 return
+            await self._line_up()
             if not self._buffer and not await self._poll():
                 return
             await self._claim(self._choose(free))
 
     async def _may_go_on(self) -> bool:
-        spent = self._engine.clock.monotonic() - self._opened
-        if self._stopped or self._gave_up or spent >= self._engine.limits.tick_budget_seconds:
+        if self._stopped or self._gave_up or self._out_of_time():
             return False
         try:
             return await self._engine.driver.may_claim(self._path)
@@ -100,12 +104,19 @@ class TickRun:
             self._failed("the driver could not be read", error)
             return False
 
+    def _out_of_time(self) -> bool:
+        spent = self._engine.clock.monotonic() - self._opened
+        return spent >= self._engine.limits.tick_budget_seconds
+
     async def _poll(self) -> bool:
-        """Refill the buffer; False when nothing is due, or the poll failed."""
-        if self._completions.due_again:
+        """Refill the buffer; False when nothing is due, the poll failed, or the time is up."""
+        if self._keys.poll_again() or self._completions.due_again:
             self._completions.due_again = False
             self._drained, self._after = False, None
         while not self._drained and not self._buffer:
+            if self._out_of_time():
+                self._tally.more_due = True
+                return False
             limit = self._engine.limits.page
             try:
                 page = await self._meter.read_due(limit, self._after)
@@ -116,6 +127,16 @@ class TickRun:
             self._drained = len(page.jobs) < limit
             self._sort_in(page)
         return bool(self._buffer)
+
+    async def _line_up(self) -> None:
+        """Put those first that waited for a key which is free now."""
+        for stored in self._keys.next_in_line():
+            found = self._judge(stored.job, self._meter.now())
+            if not isinstance(found, Runnable):
+                await self._keys.free([stored.job])
+            if not isinstance(found, Left):
+                self._buffer.appendleft((stored, found))
+                self._tally.add("jobs_due")
 
     def _failed(self, what: str, error: StorageError) -> None:
         self._tally.poll_failed = True
@@ -131,7 +152,9 @@ class TickRun:
         self._tally.add("jobs_checked", len(page.jobs))
         now = self._meter.now()
         for stored in page.jobs:
-            found = settlement.judge(stored.job, now, self._engine.registry.types)
+            found = self._judge(stored.job, now)
+            if isinstance(found, Runnable) and self._keys.passes_over(stored):
+                found = Left("key busy")
             if not isinstance(found, Left):
                 self._buffer.append((stored, found))
                 self._tally.add("jobs_due")
@@ -145,6 +168,9 @@ class TickRun:
             if stored.job.due_at is not None:
                 self._after = DueAfter(stored.job.due_at, stored.job.id)
 
+    def _judge(self, job: Job, now: datetime) -> Judgement:
+        return settlement.judge(job, now, self._engine.registry.types)
+
     def _choose(self, free: int) -> list[Candidate]:
         chosen: list[Candidate] = []
         while self._buffer and free > 0:
@@ -156,18 +182,25 @@ class TickRun:
 
     async def _claim(self, chosen: list[Candidate]) -> None:
         until = self._meter.now() + timedelta(seconds=self._engine.limits.lease_seconds)
-        writes = [self._write_of(stored, found, until) for stored, found in chosen]
-        outcomes = await self._meter.write(writes)
-        taken = await self._taken(writes, outcomes)
+        by = f"{self._engine.instance}/{self._tick_id}"
+        writes = [claim_of(candidate, by, until) for candidate in chosen]
+        if refused := await self._keys.lock([write.job for write in writes]):
+            chosen = [one for one in chosen if one[0].job.id not in refused]
+            writes = [write for write in writes if write.job.id not in refused]
+        outcomes = await self._meter.write(writes) if writes else ()
+        taken = await taken_of(writes, outcomes, self._meter)
+        if taken.error is not None:
+            self._failed("unclear claims could not be read back", taken.error)
+        await self._keys.settle(writes, taken)
         codes = {outcome.code for outcome in outcomes if outcome.verdict is Verdict.UNCLEAR}
-        if codes and not any(taken):
+        if codes and not any(taken.versions):
             # Reads work and writes do not: further rounds would only fail again.
             self._gave_up = True
             self._engine.log.error(
                 logs.STORAGE_FAILED, what="nothing could be claimed", code=", ".join(codes)
             )
             return
-        for (_, found), write, version in zip(chosen, writes, taken, strict=True):
+        for (_, found), write, version in zip(chosen, writes, taken.versions, strict=True):
             if version is None:
                 self._tally.add("lost_race")
             elif isinstance(found, Settled):
@@ -175,44 +208,19 @@ class TickRun:
             else:
                 self._claimed(found, Stored(write.job, version))
 
-    def _write_of(self, stored: Stored, found: Runnable | Settled, until: datetime) -> Write:
-        if isinstance(found, Settled):
-            return Write(found.job, stored.version)
-        lease = Lease(Lease.fresh_id(), f"{self._engine.instance}/{self._tick_id}", until)
-        return Write(settlement.claim(found.job, lease), stored.version)
-
-    async def _taken(self, writes: list[Write], outcomes: tuple[Outcome, ...]) -> list[str | None]:
-        """The version of each write that was made, read back where the answer was unclear."""
-        unclear = [
-            write.job.id
-            for write, outcome in zip(writes, outcomes, strict=True)
-            if outcome.verdict is Verdict.UNCLEAR
-        ]
-        read: dict[str, Stored] = {}
-        if unclear:
-            try:
-                found = await self._meter.get(unclear)
-                read = {stored.job.id: stored for stored in found if stored is not None}
-            except StorageError as error:
-                self._failed("unclear claims could not be read back", error)
-        taken: list[str | None] = []
-        for write, outcome in zip(writes, outcomes, strict=True):
-            if outcome.verdict is Verdict.UNCLEAR:
-                stored = read.get(write.job.id)
-                taken.append(stored.version if stored and _is_ours(stored, write) else None)
-            else:
-                taken.append(outcome.version if outcome.verdict is Verdict.OK else None)
-        return taken
-
     def _settled(self, found: Settled, job: Job) -> None:
         if found.reason == "dead":
             self._tally.add("dead")
             self._engine.log.error(logs.JOB_DEAD, job_id=job.id, reason=job.recent[-1].reason)
         elif found.skipped:
-            self._tally.add("skipped", found.skipped)
-            self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=found.skipped)
+            self._skipped(job, found.skipped)
         if job.due_at is not None and job.due_at <= self._meter.now():
             self._completions.due_again = True
+
+    def _skipped(self, job: Job, count: int) -> None:
+        reason = job.recent[-1].reason
+        self._tally.add("skipped", count)
+        self._engine.log.notice(logs.JOB_SKIPPED, job_id=job.id, count=count, reason=reason)
 
     def _claimed(self, found: Runnable, stored: Stored) -> None:
         job = stored.job
@@ -225,6 +233,8 @@ class TickRun:
         if found.coalesced:
             self._tally.add("coalesced", found.coalesced)
             self._engine.log.notice(logs.JOB_COALESCED, job_id=job.id, count=found.coalesced)
+        if found.skipped:
+            self._skipped(job, found.skipped)
         timeout = handler_timeout(job, self._engine.limits)
         left = (job.lease.until - self._meter.now()).total_seconds()
         if self._stopped:
@@ -237,10 +247,3 @@ class TickRun:
     def _waiting(self) -> list[asyncio.Task[Any]]:
         commit = self._completions.begin()
         return [*self._running.waiting(), *([] if commit is None else [commit])]
-
-
-def _is_ours(stored: Stored, write: Write) -> bool:
-    lease = stored.job.lease
-    if write.job.lease is None or lease is None:
-        return stored.job == write.job
-    return lease.id == write.job.lease.id

@@ -14,6 +14,7 @@ from emonk_ops.tick import logs, settlement
 from emonk_ops.tick.clock import Clock, SystemClock
 from emonk_ops.tick.driver import Driver, Path, Seat
 from emonk_ops.tick.engine import TRIES, Engine, Limits
+from emonk_ops.tick.enqueueing import enqueue, id_of
 from emonk_ops.tick.errors import InvalidJob, JobConflict, JobNotFound, StorageError
 from emonk_ops.tick.handlers import REGISTRY, DeclaredJob, HandlerRegistry
 from emonk_ops.tick.instants import aware
@@ -24,6 +25,7 @@ from emonk_ops.tick.logs import Log
 from emonk_ops.tick.rounds import TickRun
 from emonk_ops.tick.schedules import Schedule
 from emonk_ops.tick.storage import JobStorage, Stored, Verdict, Write
+from emonk_ops.tick.texts import plain_json
 from emonk_ops.tick.ticks import TickReport
 
 
@@ -65,6 +67,11 @@ class CronScheduler(LegacyLoop):
     def running_handlers(self) -> int:
         """How many handlers run in this instance now."""
         return sum(run.running for run in self._runs.values())
+
+    async def open(self) -> None:
+        """Open the storage and see who drives; TickService does both by itself. StorageError."""
+        await self.engine.storage.open()
+        await self.engine.driver.begin()
 
     async def run_tick(self, path: Path = Path.CRON) -> TickReport:
         """Run what is due and report it; executes nothing when `path` does not drive.
@@ -134,11 +141,14 @@ class CronScheduler(LegacyLoop):
         payload: Mapping[str, Any] | None = None,
         schedule: Schedule | None = None,
         job_id: str | None = None,
+        dedup_key: str | None = None,
         **options: Any,
     ) -> Job:
         """Store a job for one instant (`schedule_at`, aware) or for a `schedule`.
 
-        Raises NaiveTime showing the aware form, InvalidJob, JobConflict if the id is taken.
+        With a `dedup_key` the id follows from it, and a job that is there already is the answer.
+        Raises NaiveTime showing the aware form, InvalidJob, StorageError, and JobConflict if the
+        id is taken, or the key's job has another type or payload.
         """
         if (schedule_at is None) == (schedule is None):
             raise InvalidJob("exactly one of schedule_at and schedule is needed.")
@@ -146,13 +156,12 @@ class CronScheduler(LegacyLoop):
             schedule = Schedule.once(aware(schedule_at, "schedule_at"))
         if schedule is None:
             raise InvalidJob("a schedule is needed.")
+        if job_id and dedup_key is not None:
+            raise InvalidJob("job_id and dedup_key exclude each other.", hint="Leave one away.")
+        job_id = id_of(dedup_key) if dedup_key is not None else job_id or secrets.token_hex(10)
         now = await self.engine.storage.clock()
-        job_id = job_id or secrets.token_hex(10)
         job = _new_job(job_id, job_type, schedule, payload, options, now)
-        (outcome,) = await self.engine.storage.write([Write(job, None)])
-        if outcome.verdict is Verdict.CONFLICT:
-            raise JobConflict(f"a job '{job.id}' exists already.", hint="Choose another id.")
-        return job
+        return await enqueue(self.engine.storage, job, dedup_key)
 
     async def job(self, job_id: str) -> Job:
         """The job. Raises JobNotFound."""
@@ -185,16 +194,19 @@ class CronScheduler(LegacyLoop):
 
         A job whose schedule was changed in its declaration begins anew at the next slot.
         """
+        for _ in range(TRIES):
+            writes = await self._missing_declarations()
+            outcomes = await self.engine.storage.write(writes) if writes else ()
+            if all(outcome.verdict is Verdict.OK for outcome in outcomes):
+                return
+        raise StorageError("declared jobs could not be stored.", code="ABORTED", transient=True)
+
+    async def _missing_declarations(self) -> list[Write]:
         declared = list(self.engine.registry.declared)
         known = await self.engine.storage.get([one.id for one in declared])
         now = await self.engine.storage.clock()
-        writes = []
-        for one, stored in zip(declared, known, strict=True):
-            write = _declaration(one, stored, now)
-            if write is not None:
-                writes.append(write)
-        if writes:
-            await self.engine.storage.write(writes)
+        found = (_declaration(*pair, now) for pair in zip(declared, known, strict=True))
+        return [write for write in found if write is not None]
 
     async def _stored(self, job_id: str) -> Stored:
         found: Sequence[Stored | None] = await self.engine.storage.get([job_id])
@@ -203,11 +215,12 @@ class CronScheduler(LegacyLoop):
         return found[0]
 
     async def _refusal(self, path: Path) -> TickReport | None:
-        driver = self.engine.driver
-        if self._stopped:
-            return self._refused("the service is shutting down")
         try:
-            if await driver.may_claim(path):
+            drives = self._stopped or await self.engine.driver.may_claim(path)
+            # A shutdown may have begun while the driver was asked for.
+            if self._stopped:
+                return self._refused("the service is shutting down")
+            if drives:
                 return None
         except StorageError as error:
             errors = {error.code: {"count": 1, "transient": error.transient}}
@@ -243,7 +256,7 @@ def _new_job(
         id=job_id,
         type=job_type,
         schedule=schedule,
-        payload=dict(payload or {}),
+        payload=plain_json(payload or {}),
         state=JobState.SCHEDULED,
         slot=slot,
         due_at=slot,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from emonk_ops.tick.settings import CLAIM_MODES, STORAGE_KINDS, TickSettings
 
 MARGIN_SECONDS = 15.0
+# Cloud Scheduler's documentation of attempt_deadline, and Cloud Run's of the request timeout.
+ATTEMPT_DEADLINE_SECONDS = (15.0, 1800.0)
+LONGEST_REQUEST_SECONDS = 3600.0
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def problems_of(settings: TickSettings) -> list[str]:
@@ -21,12 +26,18 @@ def warnings_of(settings: TickSettings) -> list[str]:
     found = []
     if settings.storage == "json" and settings.service:
         found.append(
-            f"SCHEDULER_STORAGE=json on Cloud Run ({settings.service}): the job file lives and "
-            "dies with its instance, and a second instance has jobs of its own. Keep "
-            "max-instances at 1, and move to firestore."
+            f"SCHEDULER_STORAGE=json on Cloud Run (K_SERVICE={settings.service}): the job file "
+            "lives and dies with its instance, and a second instance has jobs of its own. This "
+            "service must run with max-instances 1 (gcloud run services update "
+            f"{settings.service} --max-instances=1); then move it to SCHEDULER_STORAGE=firestore."
         )
     if settings.storage == "memory" and not settings.local:
         found.append("SCHEDULER_STORAGE=memory: every job is lost when the service stops.")
+    if settings.webhook_users and not settings.webhook_audience and not settings.local:
+        found.append(
+            "WEBHOOK_ALLOWED_USERS is set without WEBHOOK_AUDIENCE, which Google Chat's token must "
+            "name: everybody gets 401 from /webhook."
+        )
     return found
 
 
@@ -67,6 +78,9 @@ def _timing(settings: TickSettings) -> Iterator[str]:
             f"reach SCHEDULER_LEASE_SECONDS={lease:g}: a handler could outlive its lease and run "
             f"twice; set the lease above {handler + MARGIN_SECONDS:g}"
         )
+    if settings.tick_budget_seconds <= 0:
+        yield "SCHEDULER_TICK_BUDGET_SECONDS=0: no tick would start a handler"
+    yield from _platform_limits(settings)
     longest = settings.tick_budget_seconds + handler + MARGIN_SECONDS
     for name, limit in (
         ("SCHEDULER_ATTEMPT_DEADLINE_SECONDS", settings.attempt_deadline_seconds),
@@ -81,7 +95,41 @@ def _timing(settings: TickSettings) -> Iterator[str]:
             )
 
 
+def _platform_limits(settings: TickSettings) -> Iterator[str]:
+    """What the settings repeat of the platform must be what it can be."""
+    deadline, request = settings.attempt_deadline_seconds, settings.request_timeout_seconds
+    least, most = ATTEMPT_DEADLINE_SECONDS
+    if not least <= deadline <= most:
+        yield (
+            f"SCHEDULER_ATTEMPT_DEADLINE_SECONDS={deadline:g}: Cloud Scheduler takes {least:g} to "
+            f"{most:g}; set what the tick job really has"
+        )
+    if request > LONGEST_REQUEST_SECONDS:
+        yield (
+            f"SCHEDULER_REQUEST_TIMEOUT_SECONDS={request:g}: Cloud Run takes at most "
+            f"{LONGEST_REQUEST_SECONDS:g}; set what the service really has"
+        )
+
+
+def _people(settings: TickSettings) -> Iterator[str]:
+    invokers = (settings.tick_invoker,) if settings.tick_invoker else ()
+    for name, emails in (
+        ("TICK_INVOKER", invokers),
+        ("ADMIN_USERS", settings.admin_users),
+        ("WEBHOOK_ALLOWED_USERS", settings.webhook_users),
+    ):
+        for email in emails:
+            if not EMAIL.fullmatch(email):
+                yield f"{name}: '{email}' is no e-mail address, so nobody could be it"
+
+
 def _doors(settings: TickSettings) -> Iterator[str]:
+    if settings.local and settings.service and not settings.tick_audience:
+        yield (
+            f"ENVIRONMENT=local with K_SERVICE={settings.service}: on Cloud Run nobody may tick "
+            "without a token; set ENVIRONMENT to another name, TICK_AUDIENCE and TICK_INVOKER"
+        )
+    yield from _people(settings)
     if not settings.local:
         for name, value in (
             ("TICK_AUDIENCE", settings.tick_audience),

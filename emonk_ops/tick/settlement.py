@@ -19,11 +19,12 @@ Settle = Callable[[Job], Job]
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
-    """`job` may be claimed; `coalesced` slots were folded into its slot."""
+    """`job` may be claimed; `coalesced` slots were folded into it, `skipped` ones given up."""
 
     job: Job
     rescued: bool = False
     coalesced: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ def claim(job: Job, lease: Lease) -> Job:
     )
 
 
+def renewed(job: Job, until: datetime) -> Job:
+    """The job in the same hands for longer. It must be leased."""
+    lease = None if job.lease is None else replace(job.lease, until=until)
+    return replace(job, lease=lease, due_at=until)
+
+
 def after_success(job: Job, now: datetime, result: Mapping[str, Any] | None) -> Job:
     """The slot is done."""
     return _end_slot(job, now, "succeeded", "", result)
@@ -104,7 +111,12 @@ def after_release(job: Job, now: datetime, reason: str, *, started: bool, refund
 
 
 def paused(job: Job) -> Job:
-    """Out of reach of every poll until resumed; a run in hand is left to end."""
+    """Out of reach of every poll until resumed; a run in hand is left to end.
+
+    As with `resumed` and `cancelled`, what is finished stays as it is: its slots never run again.
+    """
+    if job.finished:
+        return job
     if job.lease is not None:
         return replace(job, paused=True)
     return replace(job, paused=True, state=JobState.PAUSED, due_at=None)
@@ -112,6 +124,8 @@ def paused(job: Job) -> Job:
 
 def resumed(job: Job) -> Job:
     """Due again at its slot; the misfire policy looks after what was missed."""
+    if job.finished:
+        return job
     if job.lease is not None:
         return replace(job, paused=False)
     return replace(job, paused=False, state=JobState.SCHEDULED, due_at=job.slot)
@@ -119,25 +133,40 @@ def resumed(job: Job) -> Job:
 
 def cancelled(job: Job) -> Job:
     """Final at once; a run in hand then has nothing to complete and is counted as stale."""
+    if job.finished:
+        return job
     return replace(job, state=JobState.CANCELLED, due_at=None, lease=None, paused=False)
 
 
 def _misfire(job: Job, now: datetime) -> Judgement:
     if job.misfire == "run_all":
-        return Runnable(job)
+        return _catch_up(job, now)
     latest, missed = job.schedule.latest(job.slot, now)
     late = (now - latest).total_seconds() > job.grace_seconds
     if job.misfire == "skip":
         return _skip(job, now, latest, missed, late) if late or missed else Runnable(job)
     if missed:
-        run = Run(job.slot, "coalesced", now, job.fence, count=missed, reason="misfire: run_once")
+        through = job.schedule.preceding(latest)
+        reason = "misfire: run_once"
+        run = Run(job.slot, "coalesced", now, job.fence, 0, reason, None, missed, through)
         return Runnable(replace(job, slot=latest, effects={}).with_run(run), coalesced=missed)
     return Runnable(job)
 
 
+def _catch_up(job: Job, now: datetime) -> Runnable:
+    first = job.schedule.newest(job.slot, now, job.max_catchup)
+    if first == job.slot:
+        return Runnable(job)
+    through = job.schedule.preceding(first)
+    count = job.schedule.latest(job.slot, through)[1] + 1
+    reason = f"misfire: run_all runs the last {job.max_catchup} (max_catchup)"
+    run = Run(job.slot, "skipped", now, job.fence, 0, reason, None, count, through)
+    return Runnable(replace(job, slot=first, effects={}).with_run(run), skipped=count)
+
+
 def _skip(job: Job, now: datetime, latest: datetime, missed: int, late: bool) -> Judgement:
     count = missed + 1 if late else missed
-    through = latest if late else None
+    through = latest if late else job.schedule.preceding(latest)
     run = Run(job.slot, "skipped", now, job.fence, count=count, through=through, reason="misfire")
     following = job.schedule.following(latest) if late else latest
     if following is None:

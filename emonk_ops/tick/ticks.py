@@ -21,6 +21,8 @@ COUNTERS = (
     "released",
     "stale_completion",
     "unresolved",
+    "key_busy",
+    "renewed",
 )
 
 
@@ -46,6 +48,8 @@ class TickReport:
     released: int = 0
     stale_completion: int = 0
     unresolved: int = 0
+    key_busy: int = 0
+    renewed: int = 0
     lag_seconds: float = 0.0
     duration_ms: float = 0.0
     overhead_ms: float = 0.0

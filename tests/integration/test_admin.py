@@ -129,6 +129,17 @@ async def test_an_id_is_taken_only_once(admin: Client) -> None:
     await admin.post("/admin/jobs", JOB, status=409)
 
 
+async def test_a_dedup_key_used_again_gives_the_job_that_is_there(admin: Client) -> None:
+    wanted = {"type": "log", "schedule_at": "2036-01-05T12:00:00Z", "dedup_key": "order 7"}
+    made = await admin.post("/admin/jobs", wanted, status=201)
+    assert await admin.post("/admin/jobs", wanted, status=200) == made
+    other = {**wanted, "payload": {"a": 1}}
+    error = (await admin.post("/admin/jobs", other, status=409))["error"]
+    assert "another payload" in error["message"]
+    await admin.post("/admin/jobs", {**wanted, "id": "mine"}, status=400)
+    await admin.post("/admin/jobs", {**wanted, "dedup_key": 7}, status=400)
+
+
 async def test_an_export_imported_elsewhere_gives_the_same_checksum(
     admin: Client, environment: dict[str, str], signer: Tokens
 ) -> None:

@@ -22,6 +22,7 @@ from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import JobState
 from emonk_ops.tick.service import TickService
 from emonk_ops.tick.settings import read_settings
+from emonk_ops.tick.storage import Lock
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +44,7 @@ class Wire(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptab
         self.address = ""
         self.to_lose: Counter[str] = Counter()
         self.to_refuse: Counter[str] = Counter()
+        self.nth = (0, "")  # the how many-th BatchWrite from now is to be lost or refused
         self._channel = grpc.aio.insecure_channel(upstream)
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers((self,))
@@ -62,6 +64,10 @@ class Wire(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptab
         forward = self._channel.unary_stream(method, None, None)
 
         async def pass_on(request: bytes, context: Any) -> AsyncIterator[bytes]:
+            if name == "BatchWrite":
+                self.nth = (self.nth[0] - 1, self.nth[1])
+                if self.nth[0] == 0:
+                    (self.to_lose if self.nth[1] == "lost" else self.to_refuse)[name] = 1
             if self.to_refuse[name] > 0:
                 self.to_refuse[name] -= 1
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "refused on the way")
@@ -162,16 +168,16 @@ async def test_a_service_that_starts_before_its_firestore_serves_once_it_is_ther
 
 @pytest.mark.parametrize("method", ["BatchWrite", "BatchGetDocuments", "RunQuery"])
 @pytest.mark.parametrize("fault", ["lost", "refused"])
+@pytest.mark.parametrize("key", [None, "k"])
 async def test_a_fault_on_the_way_loses_no_job_and_runs_none_twice(
-    wire: Wire, method: str, fault: str
+    wire: Wire, method: str, fault: str, key: str | None
 ) -> None:
     runs: list[HandlerContext] = []
     await wire.open()
     async with serve(behind(wire), runs, []) as (service, http):
         at = await service.storage.clock() - timedelta(seconds=1)
-        jobs = [
-            await service.scheduler.schedule_job(job_type="note", schedule_at=at) for _ in range(30)
-        ]
+        options: dict[str, Any] = {"job_type": "note", "schedule_at": at, "concurrency_key": key}
+        jobs = [await service.scheduler.schedule_job(**options) for _ in range(30)]
         faults = wire.to_lose if fault == "lost" else wire.to_refuse
         faults[method] = 1
         reports = [(await http.post("/cron/tick")).json() for _ in range(2)]
@@ -181,6 +187,30 @@ async def test_a_fault_on_the_way_loses_no_job_and_runs_none_twice(
     assert {(job.state, job.fence) for job in found} == {(JobState.SUCCEEDED, 1)}
     assert sum(report["jobs_succeeded"] for report in reports) == 30
     assert not any(report["poll_failed"] for report in reports)
+
+
+@pytest.mark.parametrize("fault", ["lost", "refused"])
+@pytest.mark.parametrize("call", range(1, 5), ids=["lock", "claim", "result", "unlock"])
+async def test_a_fault_at_any_step_of_a_keyed_job_neither_loses_it_nor_keeps_its_key(
+    wire: Wire, call: int, fault: str
+) -> None:
+    runs: list[HandlerContext] = []
+    await wire.open()
+    async with serve(behind(wire), runs, []) as (service, http):
+        at = await service.storage.clock() - timedelta(seconds=1)
+        job = await service.scheduler.schedule_job(
+            job_type="note", schedule_at=at, concurrency_key="k"
+        )
+        wire.nth = (call, fault)
+        reports = [(await http.post("/cron/tick")).json() for _ in range(2)]
+        found = await service.scheduler.job(job.id)
+        rival = Lock("k", "rival", at + timedelta(hours=1))
+        (free,) = await service.storage.lock([rival])
+    assert wire.nth[0] < 0
+    assert (len(runs), found.state, found.fence) == (1, JobState.SUCCEEDED, 1)
+    assert sum(report["jobs_succeeded"] for report in reports) == 1
+    # A key whose deletion was refused is busy until the lease ends.
+    assert (free is None) == ((call, fault) == (4, "refused"))
 
 
 async def test_a_result_whose_answer_was_lost_is_recorded_once(wire: Wire) -> None:

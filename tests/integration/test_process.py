@@ -149,6 +149,31 @@ def test_sigterm_gives_the_lease_of_a_cancelled_handler_back(start: Start, tmp_p
     assert (job["state"], job["lease_id"], job["attempt"]) == ("scheduled", None, 0)
 
 
+def test_json_storage_on_cloud_run_is_warned_of_at_the_start_and_by_check(
+    start: Start, tmp_path: Path
+) -> None:
+    environment = {
+        "K_SERVICE": "emonk-agent",
+        "ENVIRONMENT": "qa",
+        "TICK_AUDIENCE": "https://a",
+        "TICK_INVOKER": "t@p",
+    }
+    entry = start(**environment).wait_for("Unsafe setting")
+    assert entry["severity"] == "WARNING"
+    assert "max-instances 1" in entry["problem"]
+    done = subprocess.run(
+        [sys.executable, "-m", "emonk_ops.tick", "--check"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("warning: SCHEDULER_STORAGE=json on Cloud Run")
+    assert "max-instances 1" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [

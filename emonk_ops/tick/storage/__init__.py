@@ -74,6 +74,19 @@ class DriverRecord:
     revision: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A concurrency key in the hands of `holder`, a lease's id, until that lease ends.
+
+    `version` is the store's, where it has one; without it the store looks for the holder.
+    """
+
+    key: str
+    holder: str
+    until: datetime
+    version: str = ""
+
+
 class JobStorage(Protocol):
     """Errors are StorageError; a call that raised may or may not have been applied."""
 
@@ -114,6 +127,17 @@ class JobStorage(Protocol):
 
     async def list_jobs(self, limit: int, after: str | None = None) -> tuple[Stored, ...]:
         """Up to `limit` jobs ordered by id, beginning behind the id `after`."""
+        ...
+
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        """Each lock as it is held now; None where the key is another's by the store's clock.
+
+        Its holder may prolong a lock by asking again. Of two of one key the first one has it.
+        """
+        ...
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        """Free the keys that are still in these holders' hands."""
         ...
 
     async def count_leases(self) -> int:

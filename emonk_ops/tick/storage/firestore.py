@@ -19,6 +19,7 @@ from emonk_ops.tick.storage import (
     DriverRecord,
     DueAfter,
     DuePage,
+    Lock,
     Outcome,
     Stored,
     Verdict,
@@ -32,6 +33,7 @@ from emonk_ops.tick.storage.firestore_batches import (
 )
 from emonk_ops.tick.storage.firestore_calls import FirestoreCalls, Place, Timeouts
 from emonk_ops.tick.storage.firestore_documents import put_job, stored_of, time_of, version_of
+from emonk_ops.tick.storage.firestore_locks import Locks
 from emonk_ops.tick.storage.firestore_queries import COLLECTION, due_query, id_query, lease_query
 from emonk_ops.tick.storage.firestore_transactions import Transactions
 
@@ -63,6 +65,7 @@ class FirestoreStorage:
         self._clock = clock
         self._on_damage = on_damage
         self._batches = Batches(self.calls)
+        self._locks = Locks(self.calls, self._batches)
         transactions = claim_mode == "transaction"
         self._writer = Transactions(self.calls) if transactions else self._batches
         self._jobs = f"{place.documents}/{COLLECTION}/"
@@ -125,6 +128,12 @@ class FirestoreStorage:
     async def list_jobs(self, limit: int, after: str | None = None) -> tuple[Stored, ...]:
         documents, _ = await self._query(id_query(self._jobs, limit, after))
         return tuple(stored_of(document) for document in documents)
+
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        return await self._locks.take(wanted)
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        await self._locks.free(locks)
 
     async def count_leases(self) -> int:
         return await self.calls.count(lease_query(await self.clock()))

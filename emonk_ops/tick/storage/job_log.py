@@ -4,6 +4,8 @@
     9be20d11 {"v": 7, "job": {…}}
     03d7a5ee {"drop": "id"}
     77ab90c1 {"driver": {…}}
+    50c2e81f {"lock": {…}}
+    b1e4620a {"unlock": "key"}
 
 The eight digits are the CRC-32 of the rest of the line. A last line without its line end is what a
 crash leaves behind: it was never acknowledged, so it is dropped and counted. Any other damage is

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from emonk_ops.tick.clock import Clock, real_seconds
 from emonk_ops.tick.errors import InvalidJob, StorageError
+from emonk_ops.tick.instants import from_text, to_text
 from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.storage import (
     DriverRecord,
     DueAfter,
     DuePage,
+    Lock,
     Outcome,
     Stored,
     Verdict,
@@ -111,6 +113,25 @@ class JsonFileStorage:
         async with self._exclusively():
             return self._state.by_id(limit, after)
 
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        async with self._exclusively():
+            now = self._clock.now()
+            won: dict[str, Lock] = {}
+            for lock in wanted:
+                if self._state.lockable(lock, now):
+                    won.setdefault(lock.key, lock)
+            self._append([_lock_record(lock) for lock in won.values()])
+            for lock in won.values():
+                self._state.put_lock(lock)
+            return tuple(lock if won.get(lock.key) is lock else None for lock in wanted)
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        async with self._exclusively():
+            held = [lock.key for lock in locks if self._state.holds(lock)]
+            self._append([{"unlock": key} for key in held])
+            for key in held:
+                self._state.drop_lock(key)
+
     async def count_leases(self) -> int:
         async with self._exclusively():
             return self._state.live_leases(self._clock.now())
@@ -166,6 +187,10 @@ class JsonFileStorage:
                 self._state.put(Job.from_dict(record["job"]), int(record["v"]))
             elif "drop" in record:
                 self._state.drop(record["drop"])
+            elif "lock" in record:
+                self._state.put_lock(_lock_of(record))
+            elif "unlock" in record:
+                self._state.drop_lock(record["unlock"])
             elif "sequence" in record:
                 self._state.sequence = int(record["sequence"])
             elif "driver" in record:
@@ -190,6 +215,7 @@ class JsonFileStorage:
         records += [
             {"v": int(stored.version), "job": stored.job.to_dict()} for stored in self._state
         ]
+        records += [_lock_record(lock) for lock in self._state.live_locks(self._clock.now())]
         if self._state.driver is not None:
             records.append(_driver_record(self._state.driver))
         try:
@@ -201,6 +227,15 @@ class JsonFileStorage:
 
 def _driver_record(record: DriverRecord) -> Record:
     return {"driver": {"driver": record.driver, "epoch": record.epoch, "revision": record.revision}}
+
+
+def _lock_record(lock: Lock) -> Record:
+    return {"lock": {"key": lock.key, "holder": lock.holder, "until": to_text(lock.until)}}
+
+
+def _lock_of(record: Record) -> Lock:
+    data = record["lock"]
+    return Lock(str(data["key"]), str(data["holder"]), from_text(data["until"], "until"))
 
 
 def _failed(path: Path, error: OSError) -> StorageError:

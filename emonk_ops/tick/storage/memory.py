@@ -10,6 +10,7 @@ from emonk_ops.tick.storage import (
     DriverRecord,
     DueAfter,
     DuePage,
+    Lock,
     Outcome,
     Stored,
     Verdict,
@@ -59,6 +60,13 @@ class MemoryStorage:
     async def list_jobs(self, limit: int, after: str | None = None) -> tuple[Stored, ...]:
         return self._state.by_id(limit, after)
 
+    async def lock(self, wanted: Sequence[Lock]) -> tuple[Lock | None, ...]:
+        return tuple(self._lock(lock) for lock in wanted)
+
+    async def unlock(self, locks: Sequence[Lock]) -> None:
+        for lock in filter(self._state.holds, locks):
+            self._state.drop_lock(lock.key)
+
     async def count_leases(self) -> int:
         return self._state.live_leases(self._clock.now())
 
@@ -71,6 +79,12 @@ class MemoryStorage:
             return False
         self._state.driver = record
         return True
+
+    def _lock(self, lock: Lock) -> Lock | None:
+        if not self._state.lockable(lock, self._clock.now()):
+            return None
+        self._state.put_lock(lock)
+        return lock
 
     def _write(self, write: Write) -> Outcome:
         if not self._state.admits(write):

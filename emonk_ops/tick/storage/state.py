@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from emonk_ops.tick.jobs import Job
-from emonk_ops.tick.storage import DriverRecord, DueAfter, Stored, Write
+from emonk_ops.tick.storage import DriverRecord, DueAfter, Lock, Stored, Write
 
 SLACK = 1024
 
@@ -24,6 +24,7 @@ class StoreState:
         self._unsorted = False
         self._due: list[tuple[datetime, str, str]] = []
         self._leased: set[str] = set()
+        self._locks: dict[str, Lock] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -79,6 +80,25 @@ class StoreState:
         for entry in taken:
             heapq.heappush(self._due, entry)
         return tuple(found)
+
+    def lockable(self, wanted: Lock, now: datetime) -> bool:
+        """Whether the key is free, over time, or this holder's already."""
+        held = self._locks.get(wanted.key)
+        return held is None or held.until <= now or held.holder == wanted.holder
+
+    def put_lock(self, lock: Lock) -> None:
+        self._locks[lock.key] = lock
+
+    def holds(self, lock: Lock) -> bool:
+        """Whether the key is still in this holder's hands."""
+        held = self._locks.get(lock.key)
+        return held is not None and held.holder == lock.holder
+
+    def drop_lock(self, key: str) -> None:
+        self._locks.pop(key, None)
+
+    def live_locks(self, now: datetime) -> list[Lock]:
+        return [lock for lock in self._locks.values() if lock.until > now]
 
     def by_id(self, limit: int, after: str | None) -> tuple[Stored, ...]:
         if self._unsorted:

@@ -15,7 +15,7 @@ import pytest
 from emonk_ops.tick.errors import StorageDamaged, StorageError
 from emonk_ops.tick.jobs import Job, JobState
 from emonk_ops.tick.schedules import Schedule
-from emonk_ops.tick.storage import DriverRecord, Stored, Verdict, Write
+from emonk_ops.tick.storage import DriverRecord, Lock, Stored, Verdict, Write
 from emonk_ops.tick.storage.json_file import SLACK_RECORDS, JsonFileStorage
 from emonk_ops.tick.testing import EPOCH, ManualClock
 
@@ -158,6 +158,33 @@ async def test_history_is_compacted_and_other_processes_follow(
     assert int(outcome.version) > int(held.version)
     assert await ids(storage) == ["a", "b"]
     await other.close()
+
+
+async def test_concurrency_keys_survive_the_process_and_the_compaction_while_they_are_held(
+    storage: JsonFileStorage, path: Path
+) -> None:
+    later = EPOCH + timedelta(minutes=5)
+    mine, old, freed = Lock("k", "mine", later), Lock("old", "mine", EPOCH), Lock("f", "x", later)
+    await storage.lock([mine, old, freed])
+    await storage.unlock([freed])
+    other = await reopened(path)
+    assert await other.lock([Lock(key, "other", later) for key in ("k", "f")]) == (
+        None,
+        Lock("f", "other", later),
+    )
+    await storage.write([Write(job("a"), None)])
+    (held,) = await storage.get(["a"])
+    for number in range(SLACK_RECORDS + 50):
+        assert held is not None
+        changed = replace(held.job, fence=number)
+        (outcome,) = await storage.write([Write(changed, held.version)])
+        held = Stored(changed, outcome.version)
+    assert b'"holder":"mine"' in path.read_bytes()
+    assert b'"key":"old"' not in path.read_bytes()
+    third = await reopened(path)
+    assert await third.lock([Lock("k", "third", later)]) == (None,)
+    await other.close()
+    await third.close()
 
 
 async def test_a_lock_held_by_another_process_is_waited_for_and_then_reported(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -47,6 +48,8 @@ JOBS = st.builds(
     paused=st.booleans(),
     declared=st.booleans(),
     timeout_seconds=st.none() | st.floats(1, 50),
+    max_catchup=st.integers(1, 9),
+    concurrency_key=st.none() | st.text(min_size=1, max_size=3),
     effects=st.dictionaries(st.text(max_size=3), st.integers(0, 9), max_size=2),
     counts=st.dictionaries(st.text(max_size=3), st.integers(0, 9), max_size=2),
     recent=st.lists(RUNS, max_size=3).map(tuple),
@@ -56,6 +59,14 @@ JOBS = st.builds(
 @given(JOBS)
 def test_a_job_comes_back_from_json_as_it_was(job: Job) -> None:
     assert Job.from_dict(json.loads(json.dumps(job.to_dict()))) == job
+
+
+@given(JOBS)
+def test_a_job_written_before_there_were_keys_and_bounds_is_read(job: Job) -> None:
+    written = job.to_dict()
+    del written["max_catchup"], written["concurrency_key"]
+    read = Job.from_dict(written)
+    assert read == replace(job, max_catchup=100, concurrency_key=None)
 
 
 @given(st.lists(JOBS, unique_by=lambda job: job.id, max_size=4))

@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emonk_ops.tick.cron import check_cron, count_slots, latest_slot, next_slot
@@ -15,6 +15,7 @@ from emonk_ops.tick.schedules import Schedule
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 LINES = ("* * * * *", "*/5 * * * *", "7 3 * * *", "0 9-17/2 * * MON-FRI", "30 2 1,15 * *")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata")
+WHOLE_HOUR_ZONES = tuple(zone for zone in ZONES if zone != "Australia/Lord_Howe")
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
@@ -71,6 +72,7 @@ def test_a_daily_job_runs_once_on_each_local_date_through_both_changes(zone: str
     assert dates == [dates[0] + timedelta(days=number) for number in range(365)]
 
 
+@settings(deadline=None)
 @given(moment=MOMENTS, line=st.sampled_from(LINES), zone=st.sampled_from(ZONES))
 def test_the_latest_slot_is_the_one_whose_next_lies_ahead(
     moment: datetime, line: str, zone: str
@@ -79,7 +81,8 @@ def test_the_latest_slot_is_the_one_whose_next_lies_ahead(
     assert latest <= moment < next_slot(line, zone, moment)
 
 
-@given(moment=MOMENTS, zone=st.sampled_from(ZONES))
+@settings(deadline=None)
+@given(moment=MOMENTS, zone=st.sampled_from(WHOLE_HOUR_ZONES))
 def test_an_hourly_job_runs_once_in_each_real_hour(moment: datetime, zone: str) -> None:
     first = next_slot("0 * * * *", zone, moment)
     second = next_slot("0 * * * *", zone, first)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from emonk_ops.tick.engine import Limits
 from emonk_ops.tick.errors import SettingsError
 from emonk_ops.tick.settings import FIELDS, TickSettings, env_example, read_settings
 from emonk_ops.tick.settings_check import warnings_of
@@ -119,8 +120,85 @@ def test_an_emulator_beyond_loopback_is_refused() -> None:
 def test_json_on_cloud_run_warns_of_its_instance() -> None:
     settings = read_settings({**SAFE, "K_SERVICE": "emonk-agent"})
     (warning,) = warnings_of(settings)
-    assert "max-instances at 1" in warning
+    assert "K_SERVICE=emonk-agent" in warning
+    assert "must run with max-instances 1" in warning
     assert warnings_of(read_settings(SAFE)) == []
+
+
+def test_a_webhook_that_lets_nobody_in_is_warned_of() -> None:
+    settings = read_settings({**SAFE, "WEBHOOK_ALLOWED_USERS": "a@b"})
+    (warning,) = warnings_of(settings)
+    assert "WEBHOOK_AUDIENCE" in warning
+
+
+def test_an_open_door_on_cloud_run_is_refused_even_where_it_calls_itself_local() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"K_SERVICE": "emonk-agent"})
+    (problem,) = caught.value.problems
+    assert "ENVIRONMENT=local with K_SERVICE=emonk-agent" in problem
+    closed = {"K_SERVICE": "x", "TICK_AUDIENCE": "https://a", "TICK_INVOKER": "t@p"}
+    assert read_settings(closed).local
+
+
+@pytest.mark.parametrize("name", ["TICK_INVOKER", "ADMIN_USERS", "WEBHOOK_ALLOWED_USERS"])
+def test_an_identity_that_nobody_can_have_is_refused(name: str) -> None:
+    (problem,) = problems(**{name: "everybody"})
+    assert problem.startswith(f"{name}: 'everybody'")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        ("SCHEDULER_ATTEMPT_DEADLINE_SECONDS", "1801", "1800"),
+        ("SCHEDULER_REQUEST_TIMEOUT_SECONDS", "3601", "3600"),
+    ],
+)
+def test_a_limit_that_the_platform_cannot_have_is_refused(
+    name: str, value: str, limit: str
+) -> None:
+    (problem,) = problems(**{name: value})
+    assert f"{name}={value}" in problem
+    assert limit in problem
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"SCHEDULER_HANDLER_TIMEOUT_SECONDS": "284", "SCHEDULER_TICK_BUDGET_SECONDS": "30"},
+        {"SCHEDULER_LEASE_SECONDS": "65.1"},
+        {"SCHEDULER_ATTEMPT_DEADLINE_SECONDS": "121", "SCHEDULER_REQUEST_TIMEOUT_SECONDS": "121"},
+    ],
+)
+def test_times_just_inside_their_limits_are_accepted(environment: dict[str, str]) -> None:
+    wide = {
+        "SCHEDULER_ATTEMPT_DEADLINE_SECONDS": "1800",
+        "SCHEDULER_REQUEST_TIMEOUT_SECONDS": "3600",
+    }
+    read_settings({**SAFE, **wide, **environment})
+
+
+@pytest.mark.parametrize(
+    ("environment", "numbers"),
+    [
+        ({"SCHEDULER_HANDLER_TIMEOUT_SECONDS": "285"}, ["285", "15", "300"]),
+        ({"SCHEDULER_TICK_BUDGET_SECONDS": "115"}, ["115", "50", "180"]),
+        ({"SCHEDULER_TICK_BUDGET_SECONDS": "0"}, ["0"]),
+    ],
+)
+def test_times_that_clash_are_refused_with_their_numbers(
+    environment: dict[str, str], numbers: list[str]
+) -> None:
+    found = problems(**environment)
+    assert all(number in found[0] for number in numbers)
+
+
+def test_limits_of_a_library_user_are_held_to_the_same_rule() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Limits(lease_seconds=60, handler_timeout_seconds=50, margin_seconds=10)
+    (problem,) = caught.value.problems
+    assert "handler_timeout_seconds=50" in problem
+    assert "lease_seconds=60" in problem
+    Limits(lease_seconds=60.1, handler_timeout_seconds=50, margin_seconds=10)
 
 
 def test_the_version_is_that_of_the_project() -> None:

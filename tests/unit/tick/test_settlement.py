@@ -104,10 +104,12 @@ def test_effects_belong_to_their_slot() -> None:
 
 @pytest.mark.parametrize("policy", ["run_once", "run_all", "skip"])
 @settings(deadline=None)
-@given(late=st.integers(0, 60 * 24))
-def test_every_slot_is_accounted_for_once_whatever_the_policy(policy: str, late: int) -> None:
+@given(late=st.integers(0, 60 * 24), most=st.integers(1, 60))
+def test_every_slot_is_accounted_for_once_whatever_the_policy(
+    policy: str, late: int, most: int
+) -> None:
     now = EPOCH + late * MINUTE
-    one = job(misfire=policy)
+    one = job(misfire=policy, max_catchup=most)
     found = settlement.judge(one, now, KNOWN)
     while not isinstance(found, Left):
         if isinstance(found, Runnable):
@@ -120,4 +122,31 @@ def test_every_slot_is_accounted_for_once_whatever_the_policy(policy: str, late:
     assert sum(one.counts.values()) == expected
     assert one.slot == EPOCH + 5 * expected * MINUTE
     if policy == "run_all":
-        assert one.counts == {"succeeded": expected}
+        assert one.counts["succeeded"] == min(expected, most)
+        assert one.counts.get("skipped", 0) == max(0, expected - most)
+
+
+@pytest.mark.parametrize("policy", ["run_once", "run_all", "skip"])
+@pytest.mark.parametrize("schedule", [{"cron": "*/5 * * * *"}, {"every": 300}])
+def test_what_is_passed_over_says_from_where_to_where_and_why(
+    policy: str, schedule: dict[str, Any]
+) -> None:
+    one = job(misfire=policy, max_catchup=2, schedule=Schedule.from_dict(schedule))
+    now = EPOCH + 30 * MINUTE
+    found = settlement.judge(one, now, KNOWN)
+    assert isinstance(found, Runnable | Settled)
+    (record,) = found.job.recent
+    last = {"run_once": 25, "run_all": 20, "skip": 25}[policy]
+    assert (record.slot, record.through) == (EPOCH, EPOCH + last * MINUTE)
+    assert record.count == last // 5 + 1
+    assert record.outcome == {"run_once": "coalesced"}.get(policy, "skipped")
+    assert record.reason.startswith("misfire")
+    assert found.job.slot == EPOCH + (last + 5) * MINUTE
+
+
+def test_a_week_of_missed_minutes_is_caught_up_within_bounds() -> None:
+    one = job(misfire="run_all", schedule=Schedule(line="* * * * *"))
+    found = settlement.judge(one, EPOCH + timedelta(days=6), KNOWN)
+    assert isinstance(found, Runnable)
+    assert found.skipped == found.job.counts["skipped"] == 6 * 1440 + 1 - 100
+    assert found.job.slot == EPOCH + timedelta(days=6) - 99 * MINUTE
