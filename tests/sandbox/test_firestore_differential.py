@@ -150,15 +150,18 @@ def listed(store: Store, path: str, size: int, missing: bool) -> str:
             return "\n".join(said)
 
 
+def refused(said: str) -> bool:
+    """As a request that cannot be answered, whatever is stored."""
+    return said.startswith("INVALID_ARGUMENT") or "key scan" in said
+
+
 def alike(ours: str, theirs: str) -> bool:
     """Of a request with several faults either may be named; a query that is refused for want of
     an index is no question of what Firestore finds.
     """
     ours_said, theirs_said = ours.split(BREAK), theirs.split(BREAK)
     return len(ours_said) == len(theirs_said) and all(
-        one == other
-        or "This query requires an index" in other
-        or (one.startswith("INVALID_ARGUMENT") and other.startswith("INVALID_ARGUMENT"))
+        one == other or "This query requires an index" in other or (refused(one) and refused(other))
         for one, other in zip(ours_said, theirs_said, strict=True)
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 from emonk_ops.sandbox.firestore.collection import Stored
 from emonk_ops.sandbox.firestore.errors import invalid
 from emonk_ops.sandbox.firestore.field_paths import NAME, Path, parse_path, value_at
-from emonk_ops.sandbox.firestore.query_plan import Plan
 from emonk_ops.sandbox.firestore.transforms import Value
 
 MOST_AGGREGATIONS = 5
@@ -62,16 +61,24 @@ def _aggregation(one: Any, alias: str) -> Aggregation:
     return Aggregation(alias, path, lambda found: total(found, path))
 
 
-def check_base(asked: list[Aggregation], plan: Plan) -> None:
-    """Raises Refusal for a query that cannot be aggregated so."""
-    for one in asked:
-        if one.path and plan.projection is not None and one.path not in plan.projection:
+def check_mask(asked: list[Aggregation], base: Any) -> None:
+    """Raises Refusal for a base query (a StructuredQuery) that gives out a part of its fields."""
+    paths = [one.path for one in asked if one.path is not None]
+    if not paths or not base.HasField("select"):
+        return
+    shown = {parse_path(one.field_path) for one in base.select.fields} - {NAME}
+    if not shown:
+        raise invalid(
+            "Aggregation over non-key properties is not supported for base query that only"
+            " returns keys."
+        )
+    for path in paths:
+        if path not in shown:
             raise invalid(
-                f"The aggregation property {'.'.join(one.path)} is not present in the base query's"
+                f"The aggregation property {'.'.join(path)} is not present in the base query's"
                 " property mask."
             )
-    if plan.projection is not None and any(one.path for one in asked):
-        raise invalid("Cannot apply property masks when aggregation fields are present.")
+    raise invalid("Cannot apply property masks when aggregation fields are present.")
 
 
 def aggregate(asked: list[Aggregation], found: list[Stored], into: Any) -> None:

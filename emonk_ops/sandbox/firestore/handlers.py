@@ -11,7 +11,7 @@ from google.cloud.firestore_v1.types import firestore, write
 from google.protobuf import empty_pb2
 
 from emonk_ops.sandbox.firestore import errors, listing
-from emonk_ops.sandbox.firestore.aggregation import aggregate, aggregations_of, check_base
+from emonk_ops.sandbox.firestore.aggregation import aggregate, aggregations_of, check_mask
 from emonk_ops.sandbox.firestore.collection import Stored
 from emonk_ops.sandbox.firestore.committing import batch_write, commit
 from emonk_ops.sandbox.firestore.disk import Document
@@ -189,8 +189,8 @@ class FirestoreMethods:
         name, parent = parent_of(request.parent)
         asked = request.structured_aggregation_query
         aggregations = aggregations_of(asked)
+        check_mask(aggregations, asked.structured_query)
         plan = plan_of(parent, asked.structured_query)
-        check_base(aggregations, plan)
         database = self._databases.database(name)
         reading = await self._databases.reading(request, database)
         await reading.lock_range(parent, plan.collection, descendants=plan.descendants)
