@@ -249,7 +249,8 @@ def _check_together(leaves: list[Leaf], message: Any) -> None:
         )
     inequalities = {leaf.path for leaf in leaves if leaf.operator in (*_RANGES, *_NEGATIONS)}
     named = any(leaf.path == NAME and leaf.operator in ("EQUAL", "IN") for leaf in leaves)
-    if named and inequalities and NAME not in inequalities:
+    hopeless = any(leaf.spans == () for leaf in leaves)  # nothing is looked for, or at
+    if named and inequalities and NAME not in inequalities and not hopeless:
         raise invalid(
             "Equality on key is not allowed if there are other inequality fields and key does not"
             " appear in inequalities."
