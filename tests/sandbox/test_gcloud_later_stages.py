@@ -1,4 +1,4 @@
-"""The guide's stages 3 to 5 with the real gcloud on the virtual clock, as far as the service goes."""
+"""The guide's stages 3 to 5 with the real gcloud on the virtual clock."""
 
 from __future__ import annotations
 
