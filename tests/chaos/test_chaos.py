@@ -1,8 +1,8 @@
 """Chaos: several instances on one store, killed, stopped, lied to, and judged by their history.
 
 EMONK_CHAOS_SECONDS is how long each of the three storms lasts, EMONK_CHAOS_SEED repeats the choices
-of one (its interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore's address on loopback,
-EMONK_CHAOS_CLAIM_MODE=transaction has the instances claim by transactions.
+of one (its interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore's address on
+loopback, EMONK_CHAOS_CLAIM_MODE=transaction has the instances claim by transactions.
 `make chaos SECONDS=600` is the long run.
 """
 
