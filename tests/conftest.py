@@ -4,7 +4,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from emonk_ops.sandbox import launcher
+from emonk_ops.sandbox.endpoint import Endpoint
 from emonk_ops.tick.emulator import Emulator, EmulatorMissing
 
 # What a developer's shell or a pipeline may have set, and a test must not see.
@@ -23,7 +26,18 @@ FOREIGN_NAMES = (
 )
 EXPECTED_SKIPS = os.environ.get("EMONK_EXPECTED_SKIPS")
 # How far some suites go, and where; nothing else may be read.
-KEPT = ("EMONK_REAL_PROJECT", "EMONK_CRASH_POINTS", "EMONK_SIMULATION_SEEDS")
+KEPT = (
+    "EMONK_REAL_PROJECT",
+    "EMONK_CRASH_POINTS",
+    "EMONK_SIMULATION_SEEDS",
+    "EMONK_DIFFERENTIAL_OPERATIONS",
+    "EMONK_RACE_ROUNDS",
+)
+# A busy machine is slow; that is no finding of a property.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +59,24 @@ def firestore_emulator() -> Iterator[Emulator]:
             yield emulator
     except EmulatorMissing as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def firestore_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The sandbox's Firestore on a real clock, for the session; as above, by project id."""
+    directory = tmp_path_factory.mktemp("firestore") / "world"
+    yield launcher.launch(directory, clock="real", empty=True)
+    launcher.end(directory)
+
+
+@pytest.fixture(params=["on Google's emulator", "on the sandbox"])
+def firestore_address(request: pytest.FixtureRequest) -> str:
+    """host:port of either Firestore: what holds on the one has to hold on the other."""
+    if request.param == "on the sandbox":
+        endpoint: Endpoint = request.getfixturevalue("firestore_embedded")
+        return endpoint.grpc
+    emulator: Emulator = request.getfixturevalue("firestore_emulator")
+    return emulator.address
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
