@@ -1,12 +1,17 @@
-"""`emonk-ops alerts plan|apply|check|remove`: log-based metrics, policies and channels."""
+"""`emonk-ops alerts plan|apply|check|test|remove`: metrics, policies and channels."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+import typer
 
 from emonk_ops.cli import options
 from emonk_ops.cli.command import command, group
 from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode
 
+Name = Annotated[str, typer.Argument(help="One alert, e.g. heartbeat; else all of them.")]
 alerts_app = group("The alert policies, whom they notify, and the metrics they go by.")
 
 
@@ -63,6 +68,60 @@ def check(desk: Desk) -> ExitCode:
     code = ExitCode.DONE if found.is_sound else ExitCode.CHECK_FAILED
     hint = "" if found.is_sound else f"emonk-ops alerts plan --env {desk.env.name}"
     return desk.answer(data, code=code, hint=hint)
+
+
+@command(alerts_app, "test", title="alerts test")
+def try_out(
+    desk: Desk,
+    name: Name = "",
+    reason: options.Reason = "",
+    yes: options.Yes = False,
+    no_input: options.NoInput = False,
+) -> ExitCode:
+    """Cause each alert's reason, wait for its incident, end the reason. Never in production."""
+    from emonk_ops.cli.consent import require_flag
+    from emonk_ops.operations.alerts.trying import Outcome, attempt, chosen
+    from emonk_ops.rollout.book import Heading
+
+    desk.show_header()
+    names = chosen(name)
+    title = f"alerts test {name}".rstrip()
+    _refuse_in_production(desk)
+    require_flag(desk, yes=yes, no_input=no_input, what=title)
+    tools = desk.toolbox(say=lambda line: desk.screen.line(f"  {line}"))
+    with desk.book.locked_run(Heading("alerts", title, reason=reason)) as record:
+        found = []
+        for one in names:
+            record.changed = True
+            tried = attempt(tools, one)
+            desk.screen.line(f"  {tried.name}: {tried.outcome}: {tried.sentence}")
+            found.append(tried)
+        outcomes = [one.outcome for one in found]
+        code = ExitCode.DONE
+        if name and Outcome.NOT_TRIED in outcomes:
+            code = ExitCode.INCONCLUSIVE
+        if Outcome.SILENT in outcomes:
+            code = ExitCode.CHECK_FAILED
+        results = {one.name: f"{one.outcome}: {one.sentence}" for one in found}
+        fired = outcomes.count(Outcome.FIRED)
+        record.end(code, f"{fired} of {len(found)} alerts fired", alerts=results)
+    data = {
+        "alerts": [
+            {"name": one.name, "outcome": one.outcome, "sentence": one.sentence} for one in found
+        ]
+    }
+    return desk.answer(data, code=code, hint=f"emonk-ops alerts check --env {desk.env.name}")
+
+
+def _refuse_in_production(desk: Desk) -> None:
+    from emonk_ops.cli.consent import is_production
+    from emonk_ops.errors import Refused
+
+    if is_production(desk.env.name) and desk.env.target != "sandbox":
+        raise Refused(
+            f"{desk.env.name} is production: what causes an alert would stop or slow its jobs",
+            hint="emonk-ops alerts test --env qa",
+        )
 
 
 @command(alerts_app, "remove", title="alerts remove")

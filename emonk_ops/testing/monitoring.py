@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from emonk_ops.errors import Conflict, NotFound, NotOffered
+from emonk_ops.errors import Conflict, NotFound
 from emonk_ops.monitoring_ports import Document, Incident, Kind
 from emonk_ops.testing.world import InMemoryWorld
 
@@ -74,13 +74,3 @@ class InMemoryMonitoring:
                 kept.setdefault("enabled", True)
             self._kept[kind][kept["name"]] = kept
         return copy.deepcopy(kept)
-
-
-class NoStorageFaults:
-    """See `emonk_ops.monitoring_ports.StorageFaults`: as on a real cloud, there are none."""
-
-    def begin(self, method: str, code: str, *, account: str, seconds: float) -> str:
-        raise NotOffered(f"{method} cannot be made to answer {code} to {account} for {seconds} s")
-
-    def end(self, fault: str) -> None:
-        raise NotOffered(f"there is no fault {fault}")

@@ -17,15 +17,13 @@ from emonk_ops.toolbox import Toolbox
 
 # Nothing listens on the port for discarded data in the service's container.
 UNREACHABLE = "http://127.0.0.1:9/"
-FIRESTORE = "google.firestore.v1.Firestore/"
-STORAGE_FAULT_SECONDS = 1800.0
 
 
 @contextmanager
 def silence(tools: Toolbox) -> Iterator[None]:
     """No tick: the Cloud Scheduler job is paused."""
-    tools.jobs.pause()
     try:
+        tools.jobs.pause()
         yield
     finally:
         _resume(tools)
@@ -71,32 +69,6 @@ def written_duplicate(tools: Toolbox) -> Iterator[None]:
         {"message": STALE_COMPLETION, "test": True, "written_by": "emonk-ops alerts test"}
     )
     yield
-
-
-@contextmanager
-def refused_reads(tools: Toolbox) -> Iterator[None]:
-    """Firestore answers every call of the service with PERMISSION_DENIED."""
-    with _refused(tools, "*"):
-        yield
-
-
-@contextmanager
-def refused_writes(tools: Toolbox) -> Iterator[None]:
-    """Firestore answers every write of the service with UNAVAILABLE: nothing can be claimed."""
-    with _refused(tools, "BatchWrite", "UNAVAILABLE"):
-        yield
-
-
-@contextmanager
-def _refused(tools: Toolbox, method: str, code: str = "PERMISSION_DENIED") -> Iterator[None]:
-    account = tools.run.describe_service().template.service_account
-    fault = tools.storage_faults.begin(
-        FIRESTORE + method, code, account=account, seconds=STORAGE_FAULT_SECONDS
-    )
-    try:
-        yield
-    finally:
-        tools.storage_faults.end(fault)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,6 @@ from emonk_ops.operations.alerts.keeping import found_policies
 from emonk_ops.operations.alerts.policies import FIVE_MINUTES, Timing, timing
 from emonk_ops.operations.driver import ENABLED
 from emonk_ops.operations.waiting import ask_until
-from emonk_ops.settings import Target
 from emonk_ops.toolbox import Toolbox
 
 LOOK_EVERY_SECONDS = 15.0
@@ -54,20 +53,19 @@ class Tried:
     sentence: str
 
 
-def names() -> tuple[str, ...]:
-    return tuple(one.name for one in TRIALS)
-
-
-def chosen(name: str) -> tuple[Trial, ...]:
+def chosen(name: str) -> tuple[str, ...]:
     """One by name, or all. Raises UsageError."""
-    found = tuple(one for one in TRIALS if name in ("", one.name))
-    if not found:
-        raise UsageError(f"there is no alert {name}", hint=f"Alerts: {', '.join(names())}")
-    return found
+    names = (*(one.name for one in TRIALS), *NO_CAUSE)
+    if name and name not in names:
+        raise UsageError(f"there is no alert {name}", hint=f"Alerts: {', '.join(names)}")
+    return (name,) if name else names
 
 
-def attempt(tools: Toolbox, trial: Trial) -> Tried:
+def attempt(tools: Toolbox, name: str) -> Tried:
     """Cause, wait, end, wait. What was begun is ended whatever happens."""
+    if name in NO_CAUSE:
+        return Tried(name, Outcome.NOT_TRIED, NO_CAUSE[name])
+    trial = next(one for one in TRIALS if one.name == name)
     policy = found_policies(tools).get(trial.name)
     obstacle = _not_now(tools, policy) or trial.obstacle(tools)
     if obstacle or policy is None:
@@ -137,14 +135,6 @@ def _not_by_scheduler(tools: Toolbox) -> str:
     return "" if driver == "cloud" else f"{driver or 'nobody'} drives, not Cloud Scheduler alone"
 
 
-def _not_on_firestore(tools: Toolbox) -> str:
-    if tools.env.target is not Target.SANDBOX:
-        return "only the sandbox's Firestore can be told to fail"
-    env: Mapping[str, str] = tools.run.describe_service().template.env
-    storage = env.get("SCHEDULER_STORAGE", "")
-    return "" if storage == "firestore" else f"the service keeps its jobs in {storage or '?'}"
-
-
 def _sustained(time: Timing) -> int:
     return FIVE_MINUTES + 4 * time.period
 
@@ -155,13 +145,6 @@ TRIALS = (
         "jobs that call an address where nobody answers",
         causes.failing_jobs,
         _sustained,
-    ),
-    Trial(
-        "not-executing",
-        "Firestore refuses the service's writes, so that nothing can be claimed",
-        causes.refused_writes,
-        _sustained,
-        _not_on_firestore,
     ),
     Trial(
         "duplicates",
@@ -177,13 +160,6 @@ TRIALS = (
         lambda time: 2 * time.period,
     ),
     Trial(
-        "storage-errors",
-        "Firestore refuses the service with PERMISSION_DENIED",
-        causes.refused_reads,
-        _sustained,
-        _not_on_firestore,
-    ),
-    Trial(
         "heartbeat",
         "the Cloud Scheduler job is paused",
         causes.silence,
@@ -192,9 +168,15 @@ TRIALS = (
     ),
     Trial(
         "lag",
-        "a job due while the Cloud Scheduler job is paused",
+        "a job due while the Cloud Scheduler job is paused (the heartbeat may fire too)",
         causes.late_job,
         lambda time: 2 * time.period,
         _not_by_scheduler,
     ),
 )
+
+# Alerts whose reason nothing can bring about yet without harm or pretence.
+NO_CAUSE = {
+    "not-executing": "no fault that exists leaves a due job unclaimed and the tick unharmed",
+    "storage-errors": "the store of a running service cannot be made to fail from here",
+}
