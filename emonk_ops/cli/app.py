@@ -38,7 +38,7 @@ ENTRIES = {
         "The alert policies, whom they notify, and the metrics they go by.", "alerts", "alerts_app"
     ),
     "dashboard": Entry(
-        "The dashboard in Cloud Monitoring.",
+        "The dashboard: executions, requests, latency, jobs, errors, lag, cost.",
         "dashboard",
         "dashboard_app",
     ),

@@ -8,8 +8,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import httpx
-
 from emonk_ops.errors import CloudError, CredentialsMissing, PermissionMissing, Unreachable
 from emonk_ops.gcp.calls import READ_ATTEMPT_SECONDS, reading, writing
 from emonk_ops.gcp.endpoints import client, credentials, sandbox_address
@@ -17,8 +15,10 @@ from emonk_ops.gcp.faults import translated
 from emonk_ops.monitoring_ports import Document, Incident, Kind
 from emonk_ops.settings import Environment, Target
 
-ALERTS_URL = "https://monitoring.googleapis.com/v3/projects/{project}/alerts"
-LISTED = 100
+ALERTS = "monitoring.alerts.list"
+LISTED = 1000
+SHOWN = 300  # letters of an error's text
+OK, FORBIDDEN = 200, 403
 TEST_LOG = "emonk-ops-test"
 
 
@@ -72,9 +72,7 @@ class GcpMonitoring:
             )
 
     def incidents(self) -> tuple[Incident, ...]:
-        if self._env.target is Target.SANDBOX:
-            return self._sandbox_incidents()
-        return tuple(_incident(one) for one in self._alerts().get("alerts", ()))
+        return tuple(self._incident(one) for one in self._alerts().get("alerts", ()))
 
     def write_entry(self, payload: Document) -> None:
         from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
@@ -176,53 +174,65 @@ class GcpMonitoring:
         with translated("monitoring", self._env):
             return client(kind, self._env)
 
-    def _sandbox_incidents(self) -> tuple[Incident, ...]:
-        url = f"{sandbox_address(self._env).http}/sandbox/incidents"
-        try:
-            answer = httpx.get(url, timeout=READ_ATTEMPT_SECONDS, trust_env=False)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            raise Unreachable(f"{url}: {error}", hint="emonk-ops sandbox status") from error
-        found = [
-            Incident(
-                one["policy"],
-                one["display_name"],
-                one["state"],
-                datetime.fromisoformat(one["open_time"]),
-                datetime.fromisoformat(one["close_time"]) if one["close_time"] else None,
-            )
-            for one in answer.json()["incidents"]
-            if one["policy"].startswith(f"{self._project}/")
-        ]
-        return tuple(sorted(found, key=lambda one: one.opened_at, reverse=True))
+    def _incident(self, alert: Document) -> Incident:
+        """A snapshot may name the project by its number; a policy's id is the same anyway."""
+        policy = alert.get("policy", {})
+        number = str(policy.get("name", "")).rpartition("/")[2]
+        closed = alert.get("closeTime")
+        return Incident(
+            f"{self._project}/alertPolicies/{number}",
+            str(policy.get("displayName", "")),
+            str(alert.get("state", "")),
+            datetime.fromisoformat(str(alert["openTime"])),
+            datetime.fromisoformat(closed) if closed else None,
+        )
 
     def _alerts(self) -> dict[str, Any]:
-        """projects.alerts.list, which no client library has (monitoring/api/ref_v3/rest)."""
-        from google.auth.exceptions import RefreshError, TransportError
-        from google.auth.transport.requests import AuthorizedSession
+        """projects.alerts.list, newest first; no client library has it (monitoring ref_v3)."""
+        from google.auth.exceptions import GoogleAuthError
         from requests import RequestException
 
-        url = ALERTS_URL.format(project=self._env.project)
-        parameters = {"pageSize": str(LISTED), "orderBy": "open_time desc"}
-        with AuthorizedSession(credentials(self._env)) as session:  # type: ignore[no-untyped-call]
-            try:
-                answer = session.get(url, params=parameters, timeout=READ_ATTEMPT_SECONDS)
-            except RefreshError as error:
-                raise CredentialsMissing(
-                    f"monitoring.alerts.list: {error}",
-                    hint="gcloud auth application-default login",
-                ) from error
-            except (RequestException, TransportError) as error:
-                raise Unreachable(f"monitoring.alerts.list: no answer: {error}") from error
-        if answer.status_code == 403:
+        url = f"{self._http}/v3/{self._project}/alerts"
+        try:
+            with self._session() as session:
+                answer = session.get(
+                    url, params={"pageSize": str(LISTED)}, timeout=READ_ATTEMPT_SECONDS
+                )
+        except GoogleAuthError as error:
+            raise CredentialsMissing(
+                f"{ALERTS}: {error}", hint="gcloud auth application-default login"
+            ) from error
+        except RequestException as error:
+            raise Unreachable(f"{ALERTS}: no answer: {error}", hint=self._hint("check")) from error
+        if answer.status_code == FORBIDDEN:
             raise PermissionMissing(
-                f"monitoring.alerts.list: {answer.text[:300]}",
-                hint=f"emonk-ops config permissions --env {self._env.name}",
+                f"{ALERTS}: {answer.text[:SHOWN]}", hint=self._hint("permissions")
             )
-        if answer.status_code != 200:
-            raise CloudError(f"monitoring.alerts.list: {answer.status_code} {answer.text[:300]}")
+        if answer.status_code != OK:
+            raise CloudError(f"{ALERTS}: {answer.status_code} {answer.text[:SHOWN]}")
         found: dict[str, Any] = answer.json()
         return found
+
+    @property
+    def _http(self) -> str:
+        if self._env.target is Target.SANDBOX:
+            return sandbox_address(self._env).http
+        return "https://monitoring.googleapis.com"
+
+    def _session(self) -> Any:
+        if self._env.target is Target.SANDBOX:
+            from requests import Session
+
+            session = Session()
+            session.trust_env = False
+            return session
+        from google.auth.transport.requests import AuthorizedSession
+
+        authorized: Any = AuthorizedSession
+        return authorized(credentials(self._env))
+
+    def _hint(self, command: str) -> str:
+        return f"emonk-ops config {command} --env {self._env.name}"
 
 
 def _document(message: Any) -> dict[str, Any]:
@@ -235,15 +245,3 @@ def _message(surface: Surface, document: Document) -> Any:
     from google.protobuf.json_format import ParseDict
 
     return surface.message(ParseDict(dict(document), surface.message.pb()()))
-
-
-def _incident(alert: Document) -> Incident:
-    policy = alert.get("policy", {})
-    closed = alert.get("closeTime")
-    return Incident(
-        str(policy.get("name", "")),
-        str(policy.get("displayName", "")),
-        str(alert.get("state", "")),
-        datetime.fromisoformat(str(alert["openTime"])),
-        datetime.fromisoformat(closed) if closed else None,
-    )

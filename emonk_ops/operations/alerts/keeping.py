@@ -23,7 +23,7 @@ from emonk_ops.toolbox import Toolbox
 
 Wanted = Mapping[str, Mapping[str, Any]]
 # What the platform says of a policy on a metric that it has not heard of yet.
-UNKNOWN_METRIC = "Cannot find metric"
+UNKNOWN_METRIC = ("Cannot find metric", "metric referenced by the provided filter is unknown")
 
 
 class Part(StrEnum):
@@ -200,7 +200,8 @@ def _bring_about(tools: Toolbox, change: Change) -> None:
         else:
             monitoring.update(change.kind, _replacing(change))
     except CloudError as error:
-        if UNKNOWN_METRIC not in error.message or change.kind is not Kind.POLICY:
+        unknown = any(words in error.message for words in UNKNOWN_METRIC)
+        if change.kind is not Kind.POLICY or not unknown:
             raise
         raise StillSettling(
             f"{change.title}: Cloud Monitoring does not know a new log-based metric yet, which "

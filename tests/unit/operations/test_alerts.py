@@ -156,7 +156,7 @@ def test_drift_is_shown_field_by_field_and_brought_back_by_apply_alone(tools: To
 
 
 def test_somebody_else_s_things_are_never_touched(tools: Toolbox) -> None:
-    theirs = {
+    theirs: dict[Kind, dict[str, Any]] = {
         Kind.POLICY: {"displayName": "Scheduler Lag", "userLabels": {"kept-by": "terraform"}},
         Kind.METRIC: {"name": "emonk-agent_qa_mine", "description": "mine", "filter": "x"},
         Kind.CHANNEL: {"type": "email", "labels": {"email_address": "oncall@example.com"}},
