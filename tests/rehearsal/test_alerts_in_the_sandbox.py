@@ -15,8 +15,8 @@ import pytest
 
 from emonk_ops.monitoring_ports import Kind
 from emonk_ops.operations.alerts.keeping import found_policies
-from emonk_ops.operations.alerts.metrics import COMPLETED
 from emonk_ops.operations.tick_job import ensure_enabled, ensure_job
+from emonk_ops.operations.tick_window import COMPLETED
 from emonk_ops.sandbox import launcher
 from emonk_ops.settings import Environment, Target
 from emonk_ops.settings_sample import sample

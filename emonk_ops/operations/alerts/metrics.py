@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emonk_ops.operations.alerts.naming import mark, metric_prefix
-from emonk_ops.operations.tick_window import of_service
+from emonk_ops.operations.tick_window import COMPLETED, of_service
 from emonk_ops.settings import Environment
 
-COMPLETED = "Scheduler tick completed"
 FAILED = "Scheduler tick failed"
 TICKS = f'jsonPayload.message=("{COMPLETED}" OR "{FAILED}")'
 STALE_COMPLETION = "Stale completion dropped"
