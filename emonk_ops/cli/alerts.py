@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -97,11 +98,7 @@ def try_out(
             desk.screen.line(f"  {tried.name}: {tried.outcome}: {tried.sentence}")
             found.append(tried)
         outcomes = [one.outcome for one in found]
-        code = ExitCode.DONE
-        if name and Outcome.NOT_TRIED in outcomes:
-            code = ExitCode.INCONCLUSIVE
-        if Outcome.SILENT in outcomes:
-            code = ExitCode.CHECK_FAILED
+        code = _code(outcomes, bool(name))
         results = {one.name: f"{one.outcome}: {one.sentence}" for one in found}
         fired = outcomes.count(Outcome.FIRED)
         record.end(code, f"{fired} of {len(found)} alerts fired", alerts=results)
@@ -111,6 +108,17 @@ def try_out(
         ]
     }
     return desk.answer(data, code=code, hint=f"emonk-ops alerts check --env {desk.env.name}")
+
+
+def _code(outcomes: Sequence[str], by_name: bool) -> ExitCode:
+    """What no cause exists for is no answer only to who asked for it by name."""
+    from emonk_ops.operations.alerts.trying import Outcome
+
+    if Outcome.SILENT in outcomes:
+        return ExitCode.CHECK_FAILED
+    if Outcome.NOT_TRIED in outcomes or (by_name and Outcome.NO_CAUSE in outcomes):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.DONE
 
 
 def _refuse_in_production(desk: Desk) -> None:

@@ -17,11 +17,12 @@ LONGEST_VALUE = 160
 
 
 def show_plan(desk: Desk, part: Part) -> ExitCode:
-    from emonk_ops.operations.alerts.keeping import plan
+    from emonk_ops.operations.alerts.keeping import Action, plan
 
     desk.show_header()
     changes = plan(desk.toolbox(), part)
-    return _answer(desk, part, changes, changed=False)
+    ended = all(one.action is Action.NONE for one in changes)
+    return _answer(desk, part, changes, changed=False, then=_look(part) if ended else "apply")
 
 
 def apply_part(desk: Desk, part: Part, *, yes: bool, no_input: bool, reason: str) -> ExitCode:
@@ -64,10 +65,18 @@ def _recorded(
         record.end(
             ExitCode.DONE, told, changes=[f"{one.action} {one.kind} {one.title}" for one in done]
         )
-    return _answer(desk, part, changes, changed=bool(done))
+    then = _look(part) if verb == "apply" else ""
+    return _answer(desk, part, changes, changed=bool(done), then=then)
 
 
-def _answer(desk: Desk, part: Part, changes: Sequence[Change], *, changed: bool) -> ExitCode:
+def _look(part: Part) -> str:
+    return "check" if part == "alerts" else "open"
+
+
+def _answer(
+    desk: Desk, part: Part, changes: Sequence[Change], *, changed: bool, then: str
+) -> ExitCode:
+    """`then` is the next command's verb."""
     from emonk_ops.operations.alerts.keeping import Action
 
     for one in changes:
@@ -90,9 +99,8 @@ def _answer(desk: Desk, part: Part, changes: Sequence[Change], *, changed: bool)
             for one in changes
         ],
     }
-    open_ = any(one.action is not Action.NONE for one in changes) and not changed
-    verb = "apply" if open_ else "check" if part == "alerts" else "open"
-    return desk.answer(data, hint=f"emonk-ops {part} {verb} --env {desk.env.name}")
+    hint = f"emonk-ops {part} {then} --env {desk.env.name}" if then else ""
+    return desk.answer(data, hint=hint)
 
 
 def counted(changes: Sequence[Change]) -> str:

@@ -80,7 +80,7 @@ class GcpMonitoring:
         env = self._env
         entry = {
             "log_name": f"{self._project}/logs/{TEST_LOG}",
-            "severity": "WARNING",
+            "severity": "NOTICE",  # no complaint of the service
             "resource": {
                 "type": "cloud_run_revision",
                 "labels": {

@@ -58,7 +58,7 @@ class InMemoryMonitoring:
 
     def write_entry(self, payload: Document) -> None:
         fields = {name: value for name, value in payload.items() if name != "message"}
-        self._world.write(str(payload["message"]), severity="WARNING", **fields)
+        self._world.write(str(payload["message"]), severity="NOTICE", **fields)
 
     def _existing(self, kind: Kind, name: str) -> dict[str, Any]:
         if name not in self._kept[kind]:

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "errors",
         "job_ports",
+        "monitoring_ports",
         "ports",
         "settings",
         "toolbox",

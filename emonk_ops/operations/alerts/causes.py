@@ -64,10 +64,14 @@ def slow_job(tools: Toolbox) -> Iterator[None]:
 
 @contextmanager
 def written_duplicate(tools: Toolbox) -> Iterator[None]:
-    """A written log entry, labelled as a test: no job ran twice."""
-    tools.monitoring.write_entry(
-        {"message": STALE_COMPLETION, "test": True, "written_by": "emonk-ops alerts test"}
-    )
+    """Log entries that are labelled as a test: no job ran twice.
+
+    Two, some seconds apart: one at the very edge of a period would belong to none.
+    """
+    entry = {"message": STALE_COMPLETION, "test": True, "written_by": "emonk-ops alerts test"}
+    tools.monitoring.write_entry(entry)
+    sleep(tools.clock, 7.0)
+    tools.monitoring.write_entry(entry)
     yield
 
 

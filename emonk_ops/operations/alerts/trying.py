@@ -25,7 +25,8 @@ SLACK_SECONDS = 300
 class Outcome(StrEnum):
     FIRED = "fired"
     SILENT = "did not fire"
-    NOT_TRIED = "cannot be tested"
+    NOT_TRIED = "cannot be tested here"
+    NO_CAUSE = "cannot be tested yet"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def chosen(name: str) -> tuple[str, ...]:
 def attempt(tools: Toolbox, name: str) -> Tried:
     """Cause, wait, end, wait. What was begun is ended whatever happens."""
     if name in NO_CAUSE:
-        return Tried(name, Outcome.NOT_TRIED, NO_CAUSE[name])
+        return Tried(name, Outcome.NO_CAUSE, NO_CAUSE[name])
     trial = next(one for one in TRIALS if one.name == name)
     policy = found_policies(tools).get(trial.name)
     obstacle = _not_now(tools, policy) or trial.obstacle(tools)
@@ -148,7 +149,7 @@ TRIALS = (
     ),
     Trial(
         "duplicates",
-        "a written log entry labelled as a test (nothing ran twice)",
+        "written log entries labelled as a test (nothing ran twice)",
         causes.written_duplicate,
         lambda _time: 120,
         closes=False,

@@ -388,7 +388,7 @@ def test_the_written_duplicate_is_labelled_as_a_test(driven: Toolbox, world: InM
     tried = attempt(driven, "duplicates")
     assert tried.outcome is Outcome.SILENT
     written = [one for one in world.log if one.message == logs.STALE_COMPLETION]
-    assert [one.payload["test"] for one in written] == [True]
+    assert [one.payload["test"] for one in written] == [True, True]
     assert "labelled as a test" in tried.sentence
 
 
