@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from emonk_ops.sandbox import launcher
+from emonk_ops.sandbox.endpoint import Endpoint
 from emonk_ops.tick.emulator import Emulator, EmulatorMissing
 
 # What a developer's shell or a pipeline may have set, and a test must not see.
@@ -23,7 +25,13 @@ FOREIGN_NAMES = (
 )
 EXPECTED_SKIPS = os.environ.get("EMONK_EXPECTED_SKIPS")
 # How far some suites go, and where; nothing else may be read.
-KEPT = ("EMONK_REAL_PROJECT", "EMONK_CRASH_POINTS", "EMONK_SIMULATION_SEEDS")
+KEPT = (
+    "EMONK_REAL_PROJECT",
+    "EMONK_CRASH_POINTS",
+    "EMONK_SIMULATION_SEEDS",
+    "EMONK_DIFFERENTIAL_OPERATIONS",
+    "EMONK_RACE_ROUNDS",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +53,24 @@ def firestore_emulator() -> Iterator[Emulator]:
             yield emulator
     except EmulatorMissing as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def firestore_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The sandbox's Firestore on a real clock, for the session; as above, by project id."""
+    directory = tmp_path_factory.mktemp("firestore") / "world"
+    yield launcher.launch(directory, clock="real", empty=True)
+    launcher.end(directory)
+
+
+@pytest.fixture(params=["on Google's emulator", "on the sandbox"])
+def firestore_address(request: pytest.FixtureRequest) -> str:
+    """host:port of either Firestore: what holds on the one has to hold on the other."""
+    if request.param == "on the sandbox":
+        endpoint: Endpoint = request.getfixturevalue("firestore_embedded")
+        return endpoint.grpc
+    emulator: Emulator = request.getfixturevalue("firestore_emulator")
+    return emulator.address
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

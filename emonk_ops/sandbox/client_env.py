@@ -45,6 +45,7 @@ def exports(endpoint: Endpoint, project: str) -> dict[str, str]:
         "EMONK_SANDBOX_GRPC": endpoint.grpc,
         "EMONK_SANDBOX_HTTP": endpoint.http,
         "EMONK_SANDBOX_TOKEN": "",
+        "FIRESTORE_EMULATOR_HOST": endpoint.grpc,  # which Google's Firestore clients read
         "CLOUDSDK_CONFIG": str(_gcloud_directory(endpoint)),
         "CLOUDSDK_CORE_PROJECT": project,
         "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false",
@@ -79,6 +80,7 @@ def of_account(endpoint: Endpoint, account: str, identity: Mapping[str, str]) ->
     return {
         "EMONK_SANDBOX_GRPC": identity["grpc"],
         "EMONK_SANDBOX_TOKEN": identity["token"],
+        "FIRESTORE_EMULATOR_HOST": identity["grpc"],
         "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "false",
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(file),
     }

@@ -42,7 +42,17 @@ if TYPE_CHECKING:
     from emonk_ops.sandbox.iam.routes import IamApi
     from emonk_ops.sandbox.usage.routes import UsageApi
 
-API_FOLDERS = ("faults", "iam", "usage", "databases", "logging", "monitoring", "run", "scheduler")
+API_FOLDERS = (
+    "faults",
+    "iam",
+    "usage",
+    "databases",
+    "firestore",
+    "logging",
+    "monitoring",
+    "run",
+    "scheduler",
+)
 CONTROL_PREFIXES = ("/sandbox/", "/oidc/")
 _HTTP_TIMEOUT = httpx.Timeout(3_700.0, connect=5.0)  # above the longest attempt of any API
 

@@ -17,6 +17,7 @@ from types import FrameType
 
 from tests.bench import startup
 from tests.bench.draining import claiming, draining
+from tests.bench.polling import polling
 from tests.bench.stored import stored
 from tests.bench.ticking import ticking
 
@@ -24,10 +25,10 @@ from tests.bench.ticking import ticking
 def main() -> None:
     """Run the sections in their order."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--embedded", default="", metavar="HOST:PORT", help="a sandbox's Firestore")
     sections: dict[str, Callable[[], None]] = {
         "startup": startup.main,
-        "stored": lambda: stored(options.embedded),
+        "stored": stored,
+        "polling": polling,
         "claiming": claiming,
         "draining": draining,
         "ticking": ticking,

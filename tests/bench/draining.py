@@ -12,13 +12,14 @@ from contextlib import contextmanager
 
 from emonk_ops.tick.emulator import Emulator
 from tests.bench.measuring import Figures, median
-from tests.bench.stores import Postgres, emulator, installed, postgres
+from tests.bench.stores import Embedded, Postgres, emulator, installed, postgres, sandbox
 from tests.bench.tables import ratio, show, whole
 from tests.bench.worker import in_a_process
 
 Way = Callable[[int], Figures]
 CLIENT = "transaction a job, Google's client, 10 threads"
 BATCH = "ours, Firestore emulator"
+EMBEDDED = "ours, the sandbox's Firestore"
 BEST_PEER = "APScheduler 3, SQLite with WAL, 10 threads"
 NOTE = (
     "CPU s: of the worker. Total: worker and store. Ours with its log on, two lines a job. "
@@ -100,28 +101,31 @@ def everywhere() -> Iterator[dict[str, Way]]:
     }
     if installed(BEST_PEER, "apscheduler", "sqlalchemy"):
         ways[BEST_PEER] = lambda count: in_a_process("peers:apscheduler", count=count)
-    with emulator() as firestore, postgres() as server:
+    with emulator() as firestore, sandbox() as own, postgres() as server:
         if firestore is not None:
             ways |= on_firestore(firestore)
+        ways |= on_firestore(own, EMBEDDED)
         if server is not None and installed("procrastinate", "procrastinate", "psycopg"):
             ways["procrastinate, PostgreSQL, 10 at once"] = on_postgres(server)
         yield ways
 
 
-def on_firestore(running: Emulator) -> dict[str, Way]:
-    """Our two claim modes and Google's client on one emulator."""
+def on_firestore(running: Emulator | Embedded, name: str = BATCH) -> dict[str, Way]:
+    """Our two claim modes on one Firestore; Google's client too on Google's emulator."""
     place = {"address": running.address, "store": running.pid}
 
     def ours(count: int, handlers: int = 20, mode: str = "batch") -> Figures:
         options = {"handlers": handlers, "claim_mode": mode, **place}
         return in_a_process("ours:drain", kind="firestore", count=count, **options)
 
-    return {
-        BATCH: ours,
-        f"{BATCH}, 100 handlers": lambda count: ours(count, 100),
-        f"{BATCH}, transactions": lambda count: ours(count, 20, "transaction"),
-        CLIENT: lambda count: in_a_process("client:drain", count=count, **place),
+    ways: dict[str, Way] = {
+        name: ours,
+        f"{name}, 100 handlers": lambda count: ours(count, 100),
+        f"{name}, transactions": lambda count: ours(count, 20, "transaction"),
     }
+    if name == BATCH:
+        ways[CLIENT] = lambda count: in_a_process("client:drain", count=count, **place)
+    return ways
 
 
 def on_postgres(server: Postgres) -> Way:

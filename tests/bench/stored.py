@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.bench.draining import BEST_PEER
 from tests.bench.measuring import Figures, median
-from tests.bench.stores import emulator, installed, leave_out
+from tests.bench.stores import emulator, installed, sandbox
 from tests.bench.tables import ratio, show, whole
 from tests.bench.worker import in_a_process
 
@@ -16,8 +16,8 @@ SIZES = (100, 1_000, 10_000, 100_000)
 SIZES_OF_THE_EMULATOR = (100, 1_000, 10_000)
 
 
-def stored(embedded: str = "", rounds: int = 3) -> None:
-    """Each storage at each size; `embedded` is where the sandbox's own Firestore listens."""
+def stored(rounds: int = 3) -> None:
+    """Each storage at each size."""
     largest: dict[str, list[Figures]] = {}
     for kind in ("memory", "json"):
         runs = at_sizes(kind, SIZES, rounds)
@@ -28,11 +28,9 @@ def stored(embedded: str = "", rounds: int = 3) -> None:
             place = {"address": running.address, "store": running.pid}
             runs = at_sizes("firestore", SIZES_OF_THE_EMULATOR, rounds, **place)
             show_sizes("ours, Google's Firestore emulator, which scans", runs)
-    if embedded:
-        runs = at_sizes("firestore", SIZES, rounds, address=embedded)
+    with sandbox() as own:
+        runs = at_sizes("firestore", SIZES, rounds, address=own.address, store=own.pid)
         show_sizes("ours, the sandbox's Firestore", runs)
-    else:
-        leave_out("the sandbox's Firestore", "a running sandbox and --embedded HOST:PORT")
     if installed(BEST_PEER, "apscheduler", "sqlalchemy"):
         beside = {"count": DUE, "stored": SIZES[-1] - DUE}
         largest[BEST_PEER] = [in_a_process("peers:apscheduler", **beside) for _ in range(rounds)]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from emonk_ops.sandbox import launcher
 from emonk_ops.tick.emulator import Emulator, EmulatorMissing
 
 PEERS = ".venv/bin/pip install -e '.[bench]'"
@@ -60,6 +61,25 @@ def emulator() -> Iterator[Emulator | None]:
         yield running
     finally:
         running.__exit__(None, None, None)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The sandbox's own Firestore: where it listens, and the process that serves it."""
+
+    address: str
+    pid: int
+
+
+@contextmanager
+def sandbox() -> Iterator[Embedded]:
+    """An empty sandbox on the real clock."""
+    with tempfile.TemporaryDirectory(prefix="bench-sandbox-") as folder:
+        endpoint = launcher.launch(Path(folder) / "world", clock="real", empty=True)
+        try:
+            yield Embedded(endpoint.grpc, endpoint.pid)
+        finally:
+            launcher.end(Path(folder) / "world")
 
 
 @contextmanager

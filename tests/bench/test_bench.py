@@ -38,4 +38,4 @@ def test_an_unknown_section_is_refused_with_those_there_are() -> None:
     argv = [sys.executable, "-m", "tests.bench", "nothing"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "startup, stored, claiming, draining, ticking" in done.stderr
+    assert "startup, stored, polling, claiming, draining, ticking" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emonk_ops.sandbox.endpoint import Endpoint
 from emonk_ops.tick.clock import SystemClock
 from emonk_ops.tick.emulator import Emulator
 from emonk_ops.tick.storage import JobStorage
@@ -45,7 +46,14 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["memory", "json", "firestore", "firestore with transactions"])
+@pytest.fixture(
+    params=[
+        "memory",
+        "json",
+        *("firestore", "firestore with transactions"),
+        *("firestore in the sandbox", "firestore in the sandbox with transactions"),
+    ]
+)
 async def storage(
     request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path
 ) -> AsyncIterator[JobStorage]:
@@ -55,13 +63,20 @@ async def storage(
     elif request.param == "json":
         store = JsonFileStorage(tmp_path / "jobs.jsonl", clock)
     else:
-        emulator: Emulator = request.getfixturevalue("firestore_emulator")
-        place = Place(f"test-{secrets.token_hex(6)}", emulator=emulator.address)
+        place = Place(f"test-{secrets.token_hex(6)}", emulator=_address(request))
         mode = "transaction" if "transactions" in request.param else "batch"
         store = FirestoreStorage(place, SystemClock(), claim_mode=mode)
     await store.open()
     yield store
     await store.close()
+
+
+def _address(request: pytest.FixtureRequest) -> str:
+    if "sandbox" in request.param:
+        endpoint: Endpoint = request.getfixturevalue("firestore_embedded")
+        return endpoint.grpc
+    emulator: Emulator = request.getfixturevalue("firestore_emulator")
+    return emulator.address
 
 
 @pytest.fixture

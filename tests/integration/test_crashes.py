@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from emonk_ops.sandbox.endpoint import Endpoint
 from emonk_ops.tick.clock import SystemClock
 from emonk_ops.tick.emulator import Emulator
 from emonk_ops.tick.jobs import Job, JobState
@@ -51,22 +52,27 @@ class Shop:
         return await self.scheduler.schedule_job(job_type=job_type, schedule_at=at, **options)
 
 
-@pytest.fixture(params=["json", "firestore"])
+@pytest.fixture(params=["json", "firestore", "firestore in the sandbox"])
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     if request.param == "json":
         path = str(tmp_path / "jobs.jsonl")
         storage = JsonFileStorage(path, SystemClock())
         settings = {"SCHEDULER_STORAGE": "json", "SCHEDULER_JSON_PATH": path}
         return Shop(storage, ["json", path], settings)
-    emulator: Emulator = request.getfixturevalue("firestore_emulator")
+    if "sandbox" in request.param:
+        endpoint: Endpoint = request.getfixturevalue("firestore_embedded")
+        address = endpoint.grpc
+    else:
+        emulator: Emulator = request.getfixturevalue("firestore_emulator")
+        address = emulator.address
     project = f"test-{secrets.token_hex(6)}"
     settings = {
         "SCHEDULER_STORAGE": "firestore",
         "VERTEX_AI_PROJECT_ID": project,
-        "FIRESTORE_EMULATOR_HOST": emulator.address,
+        "FIRESTORE_EMULATOR_HOST": address,
     }
-    store = FirestoreStorage(Place(project, emulator=emulator.address), SystemClock())
-    return Shop(store, ["firestore", emulator.address, project], settings)
+    store = FirestoreStorage(Place(project, emulator=address), SystemClock())
+    return Shop(store, ["firestore", address, project], settings)
 
 
 async def test_a_job_that_kills_its_process_is_dead_after_its_last_attempt(shop: Shop) -> None:

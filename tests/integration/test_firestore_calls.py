@@ -13,7 +13,6 @@ import pytest
 
 from emonk_ops.tick.billing import open_bill
 from emonk_ops.tick.clock import SystemClock
-from emonk_ops.tick.emulator import Emulator
 from emonk_ops.tick.engine import Limits
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import Job, JobState
@@ -30,8 +29,8 @@ DUE = 100
 
 
 @pytest.fixture
-async def storage(firestore_emulator: Emulator) -> AsyncIterator[FirestoreStorage]:
-    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_emulator.address)
+async def storage(firestore_address: str) -> AsyncIterator[FirestoreStorage]:
+    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_address)
     store = FirestoreStorage(place, SystemClock())
     await store.open()
     yield store
@@ -143,8 +142,8 @@ async def test_the_bill_of_a_tick_has_everything_that_firestore_charges_for(
     assert (bill.reads, bill.writes) == (4, 0)
 
 
-async def test_a_transaction_bills_its_read_too(firestore_emulator: Emulator) -> None:
-    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_emulator.address)
+async def test_a_transaction_bills_its_read_too(firestore_address: str) -> None:
+    place = Place(f"test-{secrets.token_hex(6)}", emulator=firestore_address)
     storage = FirestoreStorage(place, SystemClock(), claim_mode="transaction")
     await storage.open()
     try:

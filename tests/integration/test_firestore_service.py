@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from emonk_ops.tick.app import application
-from emonk_ops.tick.emulator import Emulator
 from emonk_ops.tick.errors import StorageError
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.jobs import JobState
@@ -28,18 +27,18 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=["batch", "transaction"])
-def firestore(request: pytest.FixtureRequest, firestore_emulator: Emulator) -> dict[str, str]:
+def firestore(request: pytest.FixtureRequest, firestore_address: str) -> dict[str, str]:
     return {
         "SCHEDULER_STORAGE": "firestore",
         "SCHEDULER_CLAIM_MODE": request.param,
         "VERTEX_AI_PROJECT_ID": f"test-{secrets.token_hex(6)}",
-        "FIRESTORE_EMULATOR_HOST": firestore_emulator.address,
+        "FIRESTORE_EMULATOR_HOST": firestore_address,
     }
 
 
 @pytest.fixture
-async def wire(firestore_emulator: Emulator) -> AsyncIterator[Wire]:
-    wire = Wire(firestore_emulator.address)
+async def wire(firestore_address: str) -> AsyncIterator[Wire]:
+    wire = Wire(firestore_address)
     yield wire
     await wire.close()
 

@@ -134,6 +134,8 @@ def test_the_commands_of_a_detached_sandbox(folder: Path) -> None:
     exports = emonk_ops(folder, "env").stdout.splitlines()
     assert exports[0].startswith("export EMONK_SANDBOX_GRPC=127.0.0.1:")
     assert exports[1].startswith("export EMONK_SANDBOX_HTTP=http://127.0.0.1:")
+    address = exports[0].partition("=")[2]
+    assert f"export FIRESTORE_EMULATOR_HOST={address}" in exports
     before = emonk_ops(folder, "clock", "now").stdout
     after = emonk_ops(folder, "clock", "advance", "2h").stdout
     assert before[:13] != after[:13]

@@ -10,6 +10,8 @@ from emonk_ops.tick.jobs import Job
 from emonk_ops.tick.storage import DueAfter, DuePage, Outcome, Verdict, Write
 from tests.simulation.store import SimulatedServer, SimulatedStorage
 
+TIGHT_SECONDS = 1.5
+
 
 def _as_they_are(limits: Limits) -> Limits:
     return limits
@@ -93,8 +95,13 @@ class NoFenceOnResults(SimulatedServer):
         return super().admits(write) or is_result
 
 
+def _tight(limits: Limits) -> Limits:
+    """Leases hardly longer than what they are for: a claim that took its time leaves too little."""
+    return replace(limits, lease_seconds=limits.handler_timeout_seconds + TIGHT_SECONDS)
+
+
 def _without_a_check_before_the_start(limits: Limits) -> Limits:
-    return replace(limits, margin_seconds=-1e6)
+    return replace(_tight(limits), margin_seconds=-1e6)
 
 
 def _with(write: Write, **changes: int) -> Write:
@@ -107,6 +114,8 @@ def _unclear_claim(write: Write, outcome: Outcome) -> bool:
 
 
 SOUND = Defect()
+# No defect: the same leases, with the check.
+TIGHT = Defect(limits=_tight)
 PLANTED = {
     "the fence stands still": Defect(storage=FenceStands),
     "the attempt is not counted at the claim": Defect(storage=AttemptNotCounted),

@@ -1,0 +1,85 @@
+"""Puts Firestore on the sandbox's gRPC server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from emonk_ops.sandbox.firestore.database import described
+from emonk_ops.sandbox.firestore.disk import Disk
+from emonk_ops.sandbox.firestore.errors import Refusal
+from emonk_ops.sandbox.firestore.handlers import METHODS, STREAMS, FirestoreMethods
+from emonk_ops.sandbox.firestore.state import Databases
+from emonk_ops.sandbox.world import World
+
+SERVICE = "google.firestore.v1.Firestore"
+
+
+class FirestoreApi:
+    """Firestore of one world: every project and database name is a store of its own."""
+
+    def __init__(self, world: World) -> None:
+        disk = Disk(world.store.connection)
+        self._databases = Databases(disk, world.clock.now_nanoseconds, world.rng)
+        self.methods = FirestoreMethods(self._databases, world.rng)
+
+    def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
+        routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        for name, attribute, request, response in METHODS:
+            routes[name] = grpc.unary_unary_rpc_method_handler(
+                _unary(getattr(self.methods, attribute)),
+                request_deserializer=request.FromString,
+                response_serializer=response.SerializeToString,
+            )
+        for name, attribute, request, response in STREAMS:
+            routes[name] = grpc.unary_stream_rpc_method_handler(
+                _streaming(getattr(self.methods, attribute)),
+                request_deserializer=request.FromString,
+                response_serializer=response.SerializeToString,
+            )
+        return [grpc.method_handlers_generic_handler(SERVICE, routes)]
+
+    async def start(self) -> None:
+        """Databases are read when they are first asked for."""
+
+    async def stop(self) -> None:
+        """Every commit that was answered is in the file."""
+
+    async def reset(self) -> None:
+        """Forget every document and transaction."""
+        self._databases.clear()
+
+    def describe(self) -> dict[str, Any]:
+        return {"databases": [described(one) for one in self._databases.all()]}
+
+
+def register(world: World) -> FirestoreApi:
+    """The API of a world."""
+    return FirestoreApi(world)
+
+
+def _unary(method: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            return await method(request)
+        except Refusal as refusal:
+            await context.abort(refusal.code, refusal.message)
+
+    return serve
+
+
+def _streaming(
+    method: Callable[[Any], AsyncIterator[Any]],
+) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def serve(
+        request: Any, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Any]:
+        try:
+            async for response in method(request):
+                yield response
+        except Refusal as refusal:
+            await context.abort(refusal.code, refusal.message)
+
+    return serve
