@@ -10,6 +10,7 @@ from emonk_ops.errors import (
     CloudError,
     Conflict,
     ExitCode,
+    Interrupted,
     NotFound,
     RestoreIncomplete,
     StepFailed,
@@ -420,3 +421,18 @@ def test_every_policy_is_tried_or_named_and_an_unknown_name_is_refused(env: Envi
     assert set(chosen("")) == set(found_policies(tools))
     with pytest.raises(UsageError, match="no alert heartbeet"):
         chosen("heartbeet")
+
+
+def test_an_interrupted_trial_ends_its_cause(driven: Toolbox, ports: InMemoryPorts) -> None:
+    def stop(_begin: datetime, _end: datetime) -> None:
+        job = ports.world.job
+        assert job is not None
+        assert job.state == "PAUSED"
+        raise Interrupted("stopped by SIGINT")
+
+    ports.clock.on_move = stop
+    with pytest.raises(Interrupted):
+        attempt(driven, "heartbeat")
+    job = driven.jobs.describe()
+    assert job is not None
+    assert job.state == "ENABLED"
