@@ -59,3 +59,18 @@ class Monitoring(Protocol):
     def write_entry(self, payload: Document) -> None:
         """A log entry under the service's resource, in a log of its own: `emonk-ops-test`."""
         ...
+
+
+class StorageFaults(Protocol):
+    """Calls of the service to its store that go wrong on demand; only the sandbox offers it."""
+
+    def begin(self, method: str, code: str, *, account: str, seconds: float) -> str:
+        """Refuse calls by `account` with `code`, for so long at most. The fault's name.
+
+        `method` is package.Service/Method, * standing for any letters. `NotOffered` elsewhere.
+        """
+        ...
+
+    def end(self, fault: str) -> None:
+        """No longer; one that has ended already is no error."""
+        ...

@@ -98,7 +98,7 @@ def try_out(
             desk.screen.line(f"  {tried.name}: {tried.outcome}: {tried.sentence}")
             found.append(tried)
         outcomes = [one.outcome for one in found]
-        code = _code(outcomes, bool(name))
+        code = _code(outcomes)
         results = {one.name: f"{one.outcome}: {one.sentence}" for one in found}
         fired = outcomes.count(Outcome.FIRED)
         record.end(code, f"{fired} of {len(found)} alerts fired", alerts=results)
@@ -110,13 +110,12 @@ def try_out(
     return desk.answer(data, code=code, hint=f"emonk-ops alerts check --env {desk.env.name}")
 
 
-def _code(outcomes: Sequence[str], by_name: bool) -> ExitCode:
-    """What no cause exists for is no answer only to who asked for it by name."""
+def _code(outcomes: Sequence[str]) -> ExitCode:
     from emonk_ops.operations.alerts.trying import Outcome
 
     if Outcome.SILENT in outcomes:
         return ExitCode.CHECK_FAILED
-    if Outcome.NOT_TRIED in outcomes or (by_name and Outcome.NO_CAUSE in outcomes):
+    if Outcome.NOT_TRIED in outcomes:
         return ExitCode.INCONCLUSIVE
     return ExitCode.DONE
 

@@ -74,3 +74,23 @@ class InMemoryMonitoring:
                 kept.setdefault("enabled", True)
             self._kept[kind][kept["name"]] = kept
         return copy.deepcopy(kept)
+
+
+class InMemoryStorageFaults:
+    """See `emonk_ops.monitoring_ports.StorageFaults`. It keeps those in force, and hurts nobody."""
+
+    def __init__(self, world: InMemoryWorld) -> None:
+        self._world = world
+        self._made = 0
+        self.in_force: dict[str, tuple[str, str, str]] = {}  # method, code, account
+
+    def begin(self, method: str, code: str, *, account: str, seconds: float) -> str:
+        self._made += 1
+        name = f"fault-{self._made}"
+        with self._world.change("begin fault"):
+            self.in_force[name] = (method, code, account)
+        return name
+
+    def end(self, fault: str) -> None:
+        with self._world.change("end fault"):
+            self.in_force.pop(fault, None)

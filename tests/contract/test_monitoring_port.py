@@ -147,5 +147,18 @@ def test_a_written_entry_bears_the_service_s_resource(subject: Subject) -> None:
     assert found.payload["test"] is True
 
 
+def test_a_fault_has_a_name_and_ending_it_twice_is_safe(subject: Subject) -> None:
+    faults = subject.ports.storage_faults
+    named = {
+        faults.begin(
+            "google.firestore.v1.Firestore/Commit", "ABORTED", account="a@b.c", seconds=60.0
+        )
+        for _ in range(2)
+    }
+    assert len(named) == 2
+    for one in [*named, *named]:
+        faults.end(one)
+
+
 def test_no_incident_is_an_empty_answer(subject: Subject) -> None:
     assert subject.ports.monitoring.incidents() == ()

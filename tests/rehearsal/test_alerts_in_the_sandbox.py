@@ -16,7 +16,7 @@ import pytest
 from emonk_ops.monitoring_ports import Kind
 from emonk_ops.operations.alerts.keeping import found_policies
 from emonk_ops.operations.tick_job import ensure_enabled, ensure_job
-from emonk_ops.operations.tick_window import COMPLETED
+from emonk_ops.ports import DeployRequest
 from emonk_ops.sandbox import launcher
 from emonk_ops.settings import Environment, Target
 from emonk_ops.settings_sample import sample
@@ -25,14 +25,9 @@ from emonk_ops.wiring import Wiring
 
 LONGEST_SECONDS = 240.0
 HEALTHY = timedelta(hours=24)
-FIRING = ("tick-failures", "duplicates", "tick-latency", "heartbeat", "lag")
-STALLED = {
-    "message": COMPLETED,
-    "jobs_due": 1,
-    "jobs_executed": 0,
-    "lost_race": 0,
-    "skipped": 0,
-    "test": True,
+EVERY = {
+    *("tick-failures", "not-executing", "duplicates", "tick-latency", "storage-errors"),
+    *("heartbeat", "lag"),
 }
 
 
@@ -94,17 +89,24 @@ def test_the_set_up_is_applied_drifts_stays_silent_in_health_and_fires_with_reas
     tools.service.activate("cloud", expected_epoch=tools.service.driver().epoch)
     operator.waits(HEALTHY)
     assert operator.fired() == set()
+    _move_to_firestore(tools)
 
     tested = operator.types("alerts", "test", "--reason", "before the cutover")["alerts"]
-    assert {one["name"] for one in tested if one["outcome"] == "fired"} == set(FIRING)
-    operator.types("alerts", "test", "storage-errors", code=5)
-    _written_lines_fire(operator)
+    assert {one["name"]: one["outcome"] for one in tested} == dict.fromkeys(EVERY, "fired")
 
     operator.types("alerts", "remove")
     operator.types("dashboard", "remove")
     assert not [one for kind in Kind for one in tools.monitoring.listed(kind)]
     told = [one["title"] for one in operator.types("history")["runs"]]
     assert {"alerts apply", "alerts test", "dashboard remove"} <= set(told)
+
+
+def _move_to_firestore(tools: Toolbox) -> None:
+    """Where a cutover leaves the service: on Firestore, driven by Cloud Scheduler alone."""
+    env = {"SCHEDULER_STORAGE": "firestore", "SCHEDULER_LEGACY_LOOP": "false"}
+    tools.service.quiesce(wait_seconds=5.0)
+    tools.run.deploy(DeployRequest(env=env), timeout_seconds=60.0)
+    assert tools.service.driver().driver == "cloud"
 
 
 def _apply_twice(operator: Operator) -> None:
@@ -129,22 +131,3 @@ def _drift(operator: Operator) -> None:
     assert not operator.types("alerts", "check", code=1)["sound"]
     assert operator.types("alerts", "apply")["changed"]
     assert operator.types("alerts", "check")["sound"]
-
-
-def _written_lines_fire(operator: Operator) -> None:
-    """What no cause can bring about yet: lines as the service would write them."""
-    tools = operator.tools
-    tools.jobs.pause()
-    before = operator.fired()
-
-    def write(code: str, **line: Any) -> None:
-        errors = {code: {"count": 1, "transient": code == "UNAVAILABLE"}}
-        for _ in range(12):
-            tools.monitoring.write_entry({**STALLED, **line, "storage_errors": errors})
-            operator.waits(timedelta(minutes=1))
-
-    write("UNAVAILABLE", jobs_executed=1)
-    assert operator.fired() == before
-    write("PERMISSION_DENIED")
-    assert operator.fired() - before == {"not-executing", "storage-errors"}
-    tools.jobs.resume()

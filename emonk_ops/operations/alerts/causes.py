@@ -17,6 +17,8 @@ from emonk_ops.toolbox import Toolbox
 
 # Nothing listens on the port for discarded data in the service's container.
 UNREACHABLE = "http://127.0.0.1:9/"
+FIRESTORE = "google.firestore.v1.Firestore/"
+STORAGE_FAULT_SECONDS = 1800.0  # it ends by itself where nobody is left to end it
 
 
 @contextmanager
@@ -73,6 +75,32 @@ def written_duplicate(tools: Toolbox) -> Iterator[None]:
     sleep(tools.clock, 7.0)
     tools.monitoring.write_entry(entry)
     yield
+
+
+@contextmanager
+def refused_by_the_store(tools: Toolbox) -> Iterator[None]:
+    """Firestore answers every call of the service with PERMISSION_DENIED."""
+    with _refused(tools, "*", "PERMISSION_DENIED"):
+        yield
+
+
+@contextmanager
+def refused_writes(tools: Toolbox) -> Iterator[None]:
+    """Firestore answers every claim of the service with UNAVAILABLE: what is due stays due."""
+    with _refused(tools, "BatchWrite", "UNAVAILABLE"):
+        yield
+
+
+@contextmanager
+def _refused(tools: Toolbox, method: str, code: str) -> Iterator[None]:
+    account = tools.run.describe_service().template.service_account
+    fault = tools.storage_faults.begin(
+        FIRESTORE + method, code, account=account, seconds=STORAGE_FAULT_SECONDS
+    )
+    try:
+        yield
+    finally:
+        tools.storage_faults.end(fault)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from emonk_ops.operations.alerts.keeping import found_policies
 from emonk_ops.operations.alerts.policies import FIVE_MINUTES, Timing, timing
 from emonk_ops.operations.driver import ENABLED
 from emonk_ops.operations.waiting import ask_until
+from emonk_ops.settings import Target
 from emonk_ops.toolbox import Toolbox
 
 LOOK_EVERY_SECONDS = 15.0
@@ -26,7 +27,6 @@ class Outcome(StrEnum):
     FIRED = "fired"
     SILENT = "did not fire"
     NOT_TRIED = "cannot be tested here"
-    NO_CAUSE = "cannot be tested yet"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Tried:
 
 def chosen(name: str) -> tuple[str, ...]:
     """One by name, or all. Raises UsageError."""
-    names = (*(one.name for one in TRIALS), *NO_CAUSE)
+    names = tuple(one.name for one in TRIALS)
     if name and name not in names:
         raise UsageError(f"there is no alert {name}", hint=f"Alerts: {', '.join(names)}")
     return (name,) if name else names
@@ -64,8 +64,6 @@ def chosen(name: str) -> tuple[str, ...]:
 
 def attempt(tools: Toolbox, name: str) -> Tried:
     """Cause, wait, end, wait. What was begun is ended whatever happens."""
-    if name in NO_CAUSE:
-        return Tried(name, Outcome.NO_CAUSE, NO_CAUSE[name])
     trial = next(one for one in TRIALS if one.name == name)
     policy = found_policies(tools).get(trial.name)
     obstacle = _not_now(tools, policy) or trial.obstacle(tools)
@@ -136,6 +134,13 @@ def _not_by_scheduler(tools: Toolbox) -> str:
     return "" if driver == "cloud" else f"{driver or 'nobody'} drives, not Cloud Scheduler alone"
 
 
+def _not_on_firestore(tools: Toolbox) -> str:
+    if tools.env.target is not Target.SANDBOX:
+        return "only the sandbox's Firestore can be told to fail"
+    storage = tools.run.describe_service().template.env.get("SCHEDULER_STORAGE", "")
+    return "" if storage == "firestore" else f"the service keeps its jobs in {storage or 'json'}"
+
+
 def _sustained(time: Timing) -> int:
     return FIVE_MINUTES + 4 * time.period
 
@@ -146,6 +151,20 @@ TRIALS = (
         "jobs that call an address where nobody answers",
         causes.failing_jobs,
         _sustained,
+    ),
+    Trial(
+        "not-executing",
+        "Firestore refuses the service's writes, so that nothing due can be claimed",
+        causes.refused_writes,
+        _sustained,
+        _not_on_firestore,
+    ),
+    Trial(
+        "storage-errors",
+        "Firestore refuses the service with PERMISSION_DENIED (the ticks fail too)",
+        causes.refused_by_the_store,
+        _sustained,
+        _not_on_firestore,
     ),
     Trial(
         "duplicates",
@@ -175,9 +194,3 @@ TRIALS = (
         _not_by_scheduler,
     ),
 )
-
-# Alerts whose reason nothing can bring about yet without harm or pretence.
-NO_CAUSE = {
-    "not-executing": "no fault that exists leaves a due job unclaimed and the tick unharmed",
-    "storage-errors": "the store of a running service cannot be made to fail from here",
-}

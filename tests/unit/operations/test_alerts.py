@@ -31,8 +31,9 @@ from emonk_ops.operations.alerts.keeping import (
     remove,
 )
 from emonk_ops.operations.alerts.policies import timing
-from emonk_ops.operations.alerts.trying import NO_CAUSE, Outcome, attempt, chosen
+from emonk_ops.operations.alerts.trying import Outcome, attempt, chosen
 from emonk_ops.operations.tick_job import ensure_enabled, ensure_job
+from emonk_ops.ports import DeployRequest
 from emonk_ops.settings import Environment, Target
 from emonk_ops.testing import InMemoryPorts, InMemoryWorld
 from emonk_ops.tick import logs
@@ -400,6 +401,25 @@ def test_jobs_of_a_trial_are_cancelled_at_its_end(driven: Toolbox, world: InMemo
     assert {one["state"] for one in made} == {"cancelled"}
 
 
+@pytest.mark.parametrize(
+    ("name", "method", "code"),
+    [
+        ("storage-errors", "google.firestore.v1.Firestore/*", "PERMISSION_DENIED"),
+        ("not-executing", "google.firestore.v1.Firestore/BatchWrite", "UNAVAILABLE"),
+    ],
+)
+def test_the_store_refuses_this_service_alone_and_only_during_the_trial(
+    driven: Toolbox, ports: InMemoryPorts, name: str, method: str, code: str
+) -> None:
+    firestore = DeployRequest(env={"SCHEDULER_STORAGE": "firestore"})
+    service = driven.run.deploy(firestore, timeout_seconds=60.0)
+    seen: set[tuple[str, str, str]] = set()
+    ports.clock.on_move = lambda _begin, _end: seen.update(ports.storage_faults.in_force.values())
+    assert attempt(driven, name).outcome is Outcome.SILENT
+    assert seen == {(method, code, service.template.service_account)}
+    assert not ports.storage_faults.in_force
+
+
 def test_what_cannot_be_tested_says_why(tools: Toolbox, ports: InMemoryPorts) -> None:
     apply(tools, Part.ALERTS)
     assert "is missing" in attempt(tools, "heartbeat").sentence
@@ -410,8 +430,9 @@ def test_what_cannot_be_tested_says_why(tools: Toolbox, ports: InMemoryPorts) ->
     name = str(policy(tools, "duplicates")["name"])
     ports.monitoring.happened = [Incident(name, "x", "OPEN", tools.clock.now(), None)]
     assert "open already" in attempt(tools, "duplicates").sentence
-    for one, why in NO_CAUSE.items():
-        assert attempt(tools, one).sentence == why
+    assert "keeps its jobs in json" in attempt(tools, "storage-errors").sentence
+    real = replace(tools, env=replace(tools.env, target=Target.GCP))
+    assert "only the sandbox's" in attempt(real, "not-executing").sentence
 
 
 def test_every_policy_is_tried_or_named_and_an_unknown_name_is_refused(env: Environment) -> None:
