@@ -119,6 +119,13 @@ class StillLeased(OpsError):
     exit_code = ExitCode.WAITING
 
 
+class StillSettling(OpsError):
+    """The platform has not taken in an earlier change yet; it does by itself."""
+
+    code = "settling"
+    exit_code = ExitCode.WAITING
+
+
 class StateDamaged(OpsError):
     """A state file is damaged; it is left as it is."""
 

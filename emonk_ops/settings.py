@@ -82,6 +82,7 @@ class Environment:
     sandbox_http: str = ""
     impersonate: str = ""  # service account to impersonate against the real cloud
     state_dir: Path = Path(".emonk-ops")
+    alert_channels: tuple[str, ...] = ()  # email addresses and full names of channels
 
     @property
     def tick_invoker(self) -> str:

@@ -72,7 +72,14 @@ SANDBOX = (
     Key("grpc", variable="EMONK_SANDBOX_GRPC"),
     Key("http", variable="EMONK_SANDBOX_HTTP"),
 )
-TABLES = {"service": SERVICE, "commands": COMMANDS, "state": STATE, "sandbox": SANDBOX}
+ALERTS = (Key("channels", "channels"),)
+TABLES = {
+    "service": SERVICE,
+    "commands": COMMANDS,
+    "alerts": ALERTS,
+    "state": STATE,
+    "sandbox": SANDBOX,
+}
 MANDATORY = ("target", "project")
 
 
@@ -114,6 +121,7 @@ class Settings:
             sandbox_grpc=of["sandbox.grpc"],
             sandbox_http=of["sandbox.http"],
             state_dir=of["state.dir"],
+            alert_channels=of["alerts.channels"],
         )
 
     def values(self, name: str | None = None) -> Iterator[Value]:
@@ -244,6 +252,8 @@ def _default(path: str, key: Key) -> Any:
     table = path.split(".")[0]
     if table == "sandbox":
         return Environment.sandbox_dir if key.name == "dir" else ""
+    if table == "alerts":
+        return Environment.alert_channels
     if table == "state":
         return Environment.state_dir if key.name == "dir" else False
     holder = {"service": ServiceSettings, "commands": CommandSettings, "env": Environment}[table]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from emonk_ops.settings import Target
 STORAGES = ("json", "firestore")
 YES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 CRON_FIELDS = 5
+EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
+CHANNEL = re.compile(r"projects/[^/\s]+/notificationChannels/[^/\s]+")
 
 
 def read(kind: str, found: Any) -> Any:
@@ -68,6 +71,16 @@ def _words(found: Any) -> tuple[str, ...]:
     if isinstance(found, str):
         raise ValueError(f"expected a list of words, like {shlex.split(found)}")
     raise ValueError(f"expected a list of words, not {found!r}")
+
+
+def _channels(found: Any) -> tuple[str, ...]:
+    for one in (words := _words(found)):
+        if not EMAIL.fullmatch(one) and not CHANNEL.fullmatch(one):
+            raise ValueError(
+                "expected email addresses and full names like "
+                f"projects/P/notificationChannels/123, not {one!r}"
+            )
+    return words
 
 
 def _table(found: Any) -> dict[str, str]:
@@ -139,6 +152,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "seconds": _seconds,
     "yes": _yes,
     "words": _words,
+    "channels": _channels,
     "table": _table,
     "folder": _folder,
     "path": _path,

@@ -59,6 +59,11 @@ storage = "firestore"
 cadence = "* * * * *"
 only_driver = false           # stage 2 creates the job paused; the legacy loop keeps driving
 
+[alerts]
+# Whom the alert policies notify: email addresses, for which a channel is found or made, and full
+# names of channels (`gcloud beta monitoring channels list`), each for the project it names.
+# channels = []
+
 [state]
 # Journal, lock and saved jobs, apart from the storage of the jobs; relative to this file.
 dir = ".emonk-ops"            # EMONK_STATE_DIR

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
+    from emonk_ops.monitoring_ports import Monitoring, StorageFaults
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
     from emonk_ops.settings import Environment
 
@@ -33,6 +34,10 @@ class Ports(Protocol):
     def commands(self) -> Commands: ...
     @property
     def migrations(self) -> Migrations: ...
+    @property
+    def monitoring(self) -> Monitoring: ...
+    @property
+    def storage_faults(self) -> StorageFaults: ...
 
 
 @dataclass(frozen=True)
@@ -83,3 +88,11 @@ class Toolbox:
     @property
     def migrations(self) -> Migrations:
         return self.ports.migrations
+
+    @property
+    def monitoring(self) -> Monitoring:
+        return self.ports.monitoring
+
+    @property
+    def storage_faults(self) -> StorageFaults:
+        return self.ports.storage_faults

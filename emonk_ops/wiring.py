@@ -12,6 +12,7 @@ from emonk_ops.settings import Environment, Target
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
+    from emonk_ops.monitoring_ports import Monitoring, StorageFaults
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
     from emonk_ops.toolbox import Toolbox
 
@@ -74,6 +75,18 @@ class Wiring:
         from emonk_ops.gcp.platform import GooglePlatform
 
         return GooglePlatform(self.env)
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        from emonk_ops.gcp.cloud_monitoring import GcpMonitoring
+
+        return GcpMonitoring(self.env)
+
+    @cached_property
+    def storage_faults(self) -> StorageFaults:
+        from emonk_ops.gcp.sandbox_faults import SandboxFaults
+
+        return SandboxFaults(self.env)
 
     @cached_property
     def commands(self) -> Commands:

@@ -37,6 +37,14 @@ ENTRIES = {
         "cost",
     ),
     "scheduler": Entry("The environment's Cloud Scheduler job.", "scheduler", "scheduler_app"),
+    "alerts": Entry(
+        "The alert policies, whom they notify, and the metrics they go by.", "alerts", "alerts_app"
+    ),
+    "dashboard": Entry(
+        "The dashboard: executions, requests, latency, jobs, errors, lag, cost.",
+        "dashboard",
+        "dashboard_app",
+    ),
     "lock": Entry("The environment's lock: one rollout at a time.", "lock", "lock_app"),
     "init": Entry(
         "Write a documented emonk-ops.toml here; with --sandbox a service to rehearse with, too.",

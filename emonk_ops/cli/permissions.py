@@ -30,6 +30,10 @@ def grants(env: Environment) -> dict[str, tuple[Grant, ...]]:
         Grant("roles/serviceusage.serviceUsageViewer", project, "see which APIs are enabled"),
         Grant("roles/iam.securityReviewer", project, "see what the service's account may do"),
     )
+    monitoring = (
+        Grant("roles/monitoring.editor", project, "only to keep alert policies and the dashboard"),
+        Grant("roles/logging.configWriter", project, "only to keep their log-based metrics"),
+    )
     person: tuple[Grant, ...] = (
         Grant(
             "roles/iam.serviceAccountTokenCreator",
@@ -43,8 +47,8 @@ def grants(env: Environment) -> dict[str, tuple[Grant, ...]]:
         operator += (Grant("roles/datastore.viewer", project, "see that the database exists"),)
         person += (Grant("roles/datastore.user", project, "only to carry jobs by hand: migrate"),)
     return {
-        "operator": (*operator, *person),
-        "pipeline": operator,
+        "operator": (*operator, *person, *monitoring),
+        "pipeline": (*operator, *monitoring),
         "service account": tuple(account),
         "tick invoker": (Grant("roles/run.invoker", service, "call /cron/tick"),),
     }

@@ -11,15 +11,17 @@ from emonk_ops.toolbox import Ports
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
+    from emonk_ops.monitoring_ports import Monitoring, StorageFaults
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
 
-# The methods of CloudRun, TickJobs, TickService and Migrations that change something.
+# The methods of the guarded ports that change something.
 CHANGES = frozenset(
     {
         *("deploy", "route", "annotate"),
         *("create", "update", "pause", "resume", "run", "delete"),
         *("activate", "quiesce", "import_jobs", "abandon"),
         *("schedule_job", "cancel_job", "pause_job", "resume_job", "release_job"),
+        *("write_entry", "begin"),
     }
 )
 Require = Callable[[], None]  # raises LockLost
@@ -47,6 +49,14 @@ class GuardedPorts:
     @property
     def migrations(self) -> Migrations:
         return cast("Migrations", _Guarded(self._ports.migrations, self._require))
+
+    @property
+    def monitoring(self) -> Monitoring:
+        return cast("Monitoring", _Guarded(self._ports.monitoring, self._require))
+
+    @property
+    def storage_faults(self) -> StorageFaults:
+        return cast("StorageFaults", _Guarded(self._ports.storage_faults, self._require))
 
     @property
     def clock(self) -> Clock:

@@ -11,6 +11,7 @@ from emonk_ops.testing.clock import ManualClock
 from emonk_ops.testing.cloud_run import InMemoryCloudRun, InMemoryTickJobs
 from emonk_ops.testing.log_query import Matches, matcher
 from emonk_ops.testing.migrations import InMemoryMigrations
+from emonk_ops.testing.monitoring import InMemoryMonitoring, InMemoryStorageFaults
 from emonk_ops.testing.service import InMemoryTickService
 from emonk_ops.testing.world import InMemoryWorld
 
@@ -106,3 +107,5 @@ class InMemoryPorts:
         self.platform = InMemoryPlatform()
         self.commands = InMemoryCommands()
         self.migrations = InMemoryMigrations(world)
+        self.monitoring = InMemoryMonitoring(world)
+        self.storage_faults = InMemoryStorageFaults(world)

@@ -1,7 +1,7 @@
 """Chaos: several instances on one store, killed, stopped, lied to, and judged by their history.
 
 EMONK_CHAOS_SECONDS is how long each of the three storms lasts, EMONK_CHAOS_SEED repeats the choices
-of one (its interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore's address on
+of one (its interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore on
 loopback, EMONK_CHAOS_CLAIM_MODE=transaction has the instances claim by transactions.
 `make chaos SECONDS=600` is the long run.
 """

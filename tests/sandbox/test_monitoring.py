@@ -62,6 +62,13 @@ def incidents(cloud: Any) -> list[dict[str, Any]]:
     return found
 
 
+def alerts(cloud: Any, **query: str) -> dict[str, Any]:
+    """projects.alerts.list, over REST as the platform has it."""
+    url = f"{cloud.endpoint.http}/v3/{PROJECT}/alerts"
+    found: dict[str, Any] = httpx.get(url, params=query, timeout=5, trust_env=False).json()
+    return found
+
+
 def test_requests_of_a_service_are_counted_and_timed(cloud: Any) -> None:
     uri = cloud.create(cloud.service()).uri
     for path in ("", "", "/missing"):
@@ -171,11 +178,20 @@ def test_an_incident_opens_by_its_reason_and_closes_without_it(cloud: Any) -> No
     assert opened["state"] == "OPEN"
     assert opened["display_name"] == "Failures"
     assert ": 3" in opened["summary"]
+    (alert,) = alerts(cloud)["alerts"]
+    assert (alert["state"], alert["policy"]["name"]) == ("OPEN", made.name)
+    assert "closeTime" not in alert
     tick(cloud)
     advance(cloud, 61)
     (closed,) = incidents(cloud)
     assert closed["state"] == "CLOSED"
     policies.delete_alert_policy(name=made.name, timeout=5)
+    answer = alerts(cloud, pageSize="1")
+    (alert,) = answer["alerts"]
+    assert (alert["state"], answer["totalSize"]) == ("CLOSED", 1)
+    assert alert["openTime"] < alert["closeTime"]
+    assert alert["closeTime"].endswith("Z")
+    assert alerts(cloud, filter='state="OPEN"')["error"]["status"] == "UNIMPLEMENTED"
 
 
 def test_silence_is_a_reason_too(cloud: Any) -> None:

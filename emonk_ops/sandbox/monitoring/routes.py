@@ -12,6 +12,7 @@ from emonk_ops.sandbox.control_requests import Action
 from emonk_ops.sandbox.http_server import Request, Response, json_response
 from emonk_ops.sandbox.logging.metrics import LogMetrics
 from emonk_ops.sandbox.logging.store import LogStore
+from emonk_ops.sandbox.monitoring.alerts import AlertsDialect
 from emonk_ops.sandbox.monitoring.conditions import Conditions
 from emonk_ops.sandbox.monitoring.handlers import (
     CHANNEL_METHODS,
@@ -26,6 +27,7 @@ from emonk_ops.sandbox.monitoring.incidents import Incidents
 from emonk_ops.sandbox.monitoring.samples import Measurements
 from emonk_ops.sandbox.monitoring.state import Kept
 from emonk_ops.sandbox.monitoring.time_series import TimeSeriesMethods
+from emonk_ops.sandbox.rest.calls import Calls
 from emonk_ops.sandbox.unary import unary_handler
 from emonk_ops.sandbox.world import World
 
@@ -46,6 +48,7 @@ class MonitoringApi:
         measurements = Measurements(logs, metrics)
         conditions = Conditions(measurements, logs)
         self.incidents = Incidents(world, policies, conditions)
+        self._alerts = AlertsDialect(self.incidents, policies)
         changed = self.incidents.policies_changed
         self._series = TimeSeriesMethods(measurements)
         self._policies = PolicyMethods(
@@ -70,6 +73,10 @@ class MonitoringApi:
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""
         return {("GET", "/sandbox/incidents"): self._told}
+
+    def dialects(self, _calls: Calls) -> AlertsDialect:
+        """What the API has over REST alone."""
+        return self._alerts
 
     async def _told(self, _request: Request) -> Response:
         return json_response({"incidents": list(self.incidents.all())})

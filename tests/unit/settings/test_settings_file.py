@@ -187,3 +187,16 @@ def test_all_mistakes_of_an_environment_are_found_at_once(tmp_path: Path) -> Non
 def test_an_environment_has_a_setting_for_each_of_its_keys() -> None:
     known = set(Environment.__dataclass_fields__)
     assert {key.name for key in ENVIRONMENT} <= known
+
+
+def test_channels_are_addresses_and_full_names(tmp_path: Path) -> None:
+    named = ("oncall@example.com", "projects/p/notificationChannels/12")
+    text = SHORT + f"[alerts]\nchannels = {list(named)}\n"
+    assert settings(tmp_path, text).environment("qa").alert_channels == named
+    assert settings(tmp_path).environment("qa").alert_channels == ()
+
+
+@pytest.mark.parametrize("wrong", ['["oncall"]', '["a@b"]', '["notificationChannels/12"]', "[1]"])
+def test_what_is_no_channel_is_refused(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(UsageError, match=r"alerts\.channels: expected"):
+        settings(tmp_path, SHORT + f"[alerts]\nchannels = {wrong}\n").environment("qa")
