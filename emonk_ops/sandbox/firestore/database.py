@@ -9,6 +9,7 @@ from typing import Any
 from emonk_ops.sandbox.firestore.collection import Collection, Stored
 from emonk_ops.sandbox.firestore.disk import Disk
 from emonk_ops.sandbox.firestore.names import DatabaseName
+from emonk_ops.sandbox.firestore.ordering import id_key
 from emonk_ops.sandbox.firestore.stamps import CommitClock
 
 KEPT_MICROSECONDS = 3_600_000_000
@@ -34,7 +35,7 @@ class Database:
 
     def get(self, path: str, at: int | None = None) -> Stored | None:
         """The document at a path, now or at a past moment."""
-        parent, _, identity = path.rpartition("/")
+        parent, identity = _split(path)
         collection = self.collections.get(parent)
         if collection is None:
             return None
@@ -42,9 +43,16 @@ class Database:
             return collection.documents.get(identity)
         return collection.at(identity, at)
 
+    def holds(self, path: str, at: int | None = None) -> bool:
+        """Whether a collection has a document, now or at a past moment."""
+        collection = self.collections[path]
+        if at is None or at >= self.changed_at:
+            return bool(collection.documents)
+        return any(True for _ in collection.everything_at(at))
+
     def removed_at(self, path: str) -> int:
         """When a document that is not there was removed, 0 where nothing is known of it."""
-        parent, _, identity = path.rpartition("/")
+        parent, identity = _split(path)
         collection = self.collections.get(parent)
         return 0 if collection is None else collection.removed_at(identity)
 
@@ -79,7 +87,7 @@ class Database:
         self._replaced.clear()
 
     def _place(self, path: str) -> tuple[Collection, str]:
-        parent, _, identity = path.rpartition("/")
+        parent, identity = _split(path)
         collection = self.collections.get(parent)
         if collection is None:
             collection = self.collections[parent] = Collection(parent)
@@ -89,7 +97,7 @@ class Database:
     def _forget(self, until: int) -> None:
         while self._replaced and self._replaced[0][0] <= until:
             moment, path = self._replaced.popleft()
-            parent, _, identity = path.rpartition("/")
+            parent, identity = _split(path)
             collection = self.collections.get(parent)
             if collection is None:
                 continue
@@ -97,6 +105,12 @@ class Database:
             if collection.empty:
                 del self.collections[parent]
                 self.by_id[collection.id].discard(parent)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The path of the collection, and what the document's id sorts by."""
+    parent, _, identity = path.rpartition("/")
+    return parent, id_key(identity)
 
 
 def described(database: Database) -> dict[str, Any]:

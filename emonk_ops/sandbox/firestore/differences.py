@@ -65,10 +65,16 @@ DIFFERENCES: tuple[Difference, ...] = (
         "they are opaque",
     ),
     Difference(
-        "reads at a `read_time` of more than an hour ago, or before a restart",
-        "as far back as it was started",
-        "versions of the last hour of this run are kept",
-        "a database without point-in-time recovery keeps an hour",
+        "reads at a `read_time` of more than an hour ago",
+        "answered",
+        "FAILED_PRECONDITION",
+        "a database without point-in-time recovery keeps an hour, and the platform refuses more",
+    ),
+    Difference(
+        "reads at a `read_time` before a restart",
+        "nothing is left of it, documents included",
+        "what is there now: versions of this run are kept",
+        "the file holds the documents, not their past",
     ),
     Difference(
         "a query that is wrong elsewhere and has a comparison that never holds (`a < null`)",

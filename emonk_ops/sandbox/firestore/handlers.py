@@ -24,6 +24,7 @@ from emonk_ops.sandbox.firestore.names import (
     document_of,
     parent_of,
 )
+from emonk_ops.sandbox.firestore.ordering import name_key
 from emonk_ops.sandbox.firestore.query_plan import plan_of
 from emonk_ops.sandbox.firestore.query_run import run
 from emonk_ops.sandbox.firestore.stamps import put_stamp
@@ -127,10 +128,10 @@ class FirestoreMethods:
         if request.show_missing:
             after = plan.start.keys[0] if plan.start is not None else ()
             missing = listing.missing_documents(
-                database, parent, request.collection_id, "/".join(after), size + 1
+                reading, parent, request.collection_id, after, size + 1
             )
             found += [Document(name=f"{name.root}/{path}") for path in missing]
-            found.sort(key=lambda message: str(message.name).split("/"))
+            found.sort(key=lambda message: name_key(message.name))
         database.clock.read()
         response = ListDocumentsResponse()
         response.documents.extend(_cut(message, mask) for message in found[:size])
@@ -141,7 +142,8 @@ class FirestoreMethods:
     async def list_collection_ids(self, request: Any) -> Any:
         name, parent = parent_of(request.parent)
         database = self._databases.database(name)
-        return listing.collection_ids(database, parent, request)
+        reading = await self._databases.reading(request, database)
+        return listing.collection_ids(reading, parent, request)
 
     async def begin_transaction(self, request: Any) -> Any:
         database = self._databases.database(database_of(request.database))
@@ -190,7 +192,8 @@ class FirestoreMethods:
         asked = request.structured_aggregation_query
         aggregations = aggregations_of(asked)
         check_mask(aggregations, asked.structured_query)
-        plan = plan_of(parent, asked.structured_query)
+        fields = [one.path for one in aggregations if one.path is not None]
+        plan = plan_of(parent, asked.structured_query, fields)
         database = self._databases.database(name)
         reading = await self._databases.reading(request, database)
         await reading.lock_range(parent, plan.collection, descendants=plan.descendants)
