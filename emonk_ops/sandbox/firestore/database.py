@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from emonk_ops.sandbox.firestore.collection import Collection, Stored
@@ -26,6 +28,7 @@ class Database:
         self.by_id: dict[str, set[str]] = {}
         self.changed_at = 0
         self._disk = disk
+        self._waiting: set[asyncio.Event] = set()
         self._replaced: deque[tuple[int, str]] = deque()
         for stored in disk.documents(name):
             collection, identity = self._place(stored.path)
@@ -65,6 +68,17 @@ class Database:
             self._replaced.append((moment, path))
             self.changed_at = max(self.changed_at, moment)
         self._forget(self.changed_at - KEPT_MICROSECONDS)
+        self._wake()
+
+    @contextmanager
+    def commits(self) -> Iterator[asyncio.Event]:
+        """An event that every commit sets."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            yield event
+        finally:
+            self._waiting.discard(event)
 
     def under(self, parent: str, collection: str, *, descendants: bool) -> Iterator[Collection]:
         """Collections with this id ("" for any) directly below a document, or anywhere below."""
@@ -85,6 +99,11 @@ class Database:
         self.collections.clear()
         self.by_id.clear()
         self._replaced.clear()
+        self._wake()
+
+    def _wake(self) -> None:
+        for event in self._waiting:
+            event.set()
 
     def _place(self, path: str) -> tuple[Collection, str]:
         parent, identity = _split(path)

@@ -95,9 +95,21 @@ DIFFERENCES: tuple[Difference, ...] = (
         "the sandbox makes the indexes it needs by itself",
     ),
     Difference(
-        "ExecutePipeline, PartitionQuery, Listen, Write",
-        "ExecutePipeline and PartitionQuery are refused, Listen and Write are served",
-        "all four are UNIMPLEMENTED",
+        "a change in what a listened query with a limit finds",
+        "RESET and the whole result again",
+        "what came and what went",
+        "the API allows both, and clients show the same snapshot",
+    ),
+    Difference(
+        "a listened target that cannot be, and one that is wanted once",
+        "UNKNOWN without a message; it stays",
+        "REMOVE, with its cause where it has one",
+        "the API documents both",
+    ),
+    Difference(
+        "ExecutePipeline, PartitionQuery, Write",
+        "ExecutePipeline and PartitionQuery are refused, Write is served",
+        "all three are UNIMPLEMENTED",
         "nothing here needs them yet",
     ),
 )

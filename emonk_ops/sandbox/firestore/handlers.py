@@ -12,11 +12,11 @@ from google.protobuf import empty_pb2
 
 from emonk_ops.sandbox.firestore import errors, listing
 from emonk_ops.sandbox.firestore.aggregation import aggregate, aggregations_of, check_mask
-from emonk_ops.sandbox.firestore.collection import Stored
 from emonk_ops.sandbox.firestore.committing import batch_write, commit
 from emonk_ops.sandbox.firestore.disk import Document
 from emonk_ops.sandbox.firestore.errors import invalid
-from emonk_ops.sandbox.firestore.field_paths import NAME, Path, masked
+from emonk_ops.sandbox.firestore.field_paths import Path
+from emonk_ops.sandbox.firestore.listening import listen
 from emonk_ops.sandbox.firestore.names import (
     check_collection_id,
     check_document_id,
@@ -27,6 +27,7 @@ from emonk_ops.sandbox.firestore.names import (
 from emonk_ops.sandbox.firestore.ordering import name_key
 from emonk_ops.sandbox.firestore.query_plan import plan_of
 from emonk_ops.sandbox.firestore.query_run import run
+from emonk_ops.sandbox.firestore.showing import cut, shown
 from emonk_ops.sandbox.firestore.stamps import put_stamp
 from emonk_ops.sandbox.firestore.state import Databases
 
@@ -57,7 +58,7 @@ class FirestoreMethods:
         database.clock.read()
         if stored is None:
             raise errors.not_found(request.name)
-        return _shown(stored, mask)
+        return shown(stored, mask)
 
     async def batch_get_documents(self, request: Any) -> AsyncIterator[Any]:
         database = self._databases.database(database_of(request.database))
@@ -79,7 +80,7 @@ class FirestoreMethods:
             if stored is None:
                 response.missing = name
             else:
-                response.found.CopyFrom(_shown(stored, mask))
+                response.found.CopyFrom(shown(stored, mask))
             put_stamp(response.read_time, moment)
             yield response
 
@@ -134,7 +135,7 @@ class FirestoreMethods:
             found.sort(key=lambda message: name_key(message.name))
         database.clock.read()
         response = ListDocumentsResponse()
-        response.documents.extend(_cut(message, mask) for message in found[:size])
+        response.documents.extend(cut(message, mask) for message in found[:size])
         if len(found) > size:
             response.next_page_token = listing.token_after(asked, found[size - 1])
         return response
@@ -177,7 +178,7 @@ class FirestoreMethods:
         put_stamp(response.read_time, moment)
         last = len(found) - 1
         for number, stored in enumerate(found):
-            response.document.CopyFrom(_shown(stored, plan.projection))
+            response.document.CopyFrom(shown(stored, plan.projection))
             if number == last:
                 response.done = True
             yield response
@@ -205,13 +206,21 @@ class FirestoreMethods:
             yield RunAggregationQueryResponse(transaction=reading.begun)
         yield response
 
+    async def listen(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        first = await anext(requests, None)
+        if first is None:
+            return
+        database = self._databases.database(database_of(first.database))
+        async for response in listen(database, first, requests):
+            yield response
+
     async def _written(self, made: Any, mask: tuple[Path, ...] | None) -> Any:
         name, path = document_of(made.update.name)
         database = self._databases.database(name)
         await commit(self._databases, database, [made])
         stored = database.get(path)
         assert stored is not None
-        return _shown(stored, mask)
+        return shown(stored, mask)
 
     def _new_id(self) -> str:
         return "".join(self._rng.choices(_LETTERS, k=_ID_LENGTH))
@@ -222,22 +231,6 @@ def _update(name: str, given: Any) -> Any:
     made.update.CopyFrom(given)
     made.update.name = name
     return made
-
-
-def _shown(stored: Stored, mask: tuple[Path, ...] | None) -> Any:
-    return stored.message if mask is None else _cut(stored.message, mask)
-
-
-def _cut(message: Any, mask: tuple[Path, ...] | None) -> Any:
-    """A copy with the masked fields only."""
-    if mask is None:
-        return message
-    part = Document(name=message.name)
-    if message.HasField("create_time"):
-        part.create_time.CopyFrom(message.create_time)
-        part.update_time.CopyFrom(message.update_time)
-    masked(message.fields, [path for path in mask if path != NAME], part.fields)
-    return part
 
 
 METHODS: tuple[tuple[str, str, Any, Any], ...] = (
