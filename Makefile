@@ -34,7 +34,8 @@ bench: $(READY)
 crash: $(READY)
 	EMONK_CRASH_POINTS=$(POINTS) $(BIN)/python -m pytest tests/chaos/test_crash_points.py -q
 
-# Kills, stops and lies to instances of the service on one store for SECONDS each: SEED=... repeats.
+# Kills, stops and lies to instances of the service on a job file, Google's Firestore emulator and the
+# sandbox's Firestore, for SECONDS each: SEED=... repeats.
 chaos: $(READY)
 	EMONK_CHAOS_SECONDS=$(SECONDS) EMONK_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos/test_chaos.py -q -s
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from emonk_ops.sandbox import launcher
 from emonk_ops.sandbox.endpoint import Endpoint
@@ -32,6 +33,11 @@ KEPT = (
     "EMONK_DIFFERENTIAL_OPERATIONS",
     "EMONK_RACE_ROUNDS",
 )
+# A busy machine is slow; that is no finding of a property.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(autouse=True)

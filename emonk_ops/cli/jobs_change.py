@@ -27,6 +27,19 @@ Payload = Annotated[str, typer.Option("--payload", help="A JSON object for the h
 Attempts = Annotated[int | None, typer.Option("--max-attempts", min=1, help="Then it is dead.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds for its handler.")]
 Misfire = Annotated[str, typer.Option("--misfire", help="run_once, run_all or skip.")]
+MaxCatchup = Annotated[
+    int | None, typer.Option("--max-catchup", min=1, help="How many missed slots run_all runs.")
+]
+DedupKey = Annotated[str, typer.Option("--dedup-key", help="The same key is the same job.")]
+ConcurrencyKey = Annotated[
+    str, typer.Option("--concurrency-key", help="Jobs of one key never run at the same time.")
+]
+Missing = Annotated[
+    str, typer.Option("--dst-missing", help="A time the clocks leave out: shift or skip.")
+]
+Repeated = Annotated[
+    str, typer.Option("--dst-repeated", help="A time the clocks show twice: first or both.")
+]
 Unknown = Annotated[
     bool, typer.Option("--allow-unknown", help="Even if this revision knows no such type.")
 ]
@@ -45,6 +58,11 @@ def schedule(
     max_attempts: Attempts = None,
     timeout: Timeout = None,
     misfire: Misfire = "",
+    max_catchup: MaxCatchup = None,
+    dedup_key: DedupKey = "",
+    concurrency_key: ConcurrencyKey = "",
+    missing: Missing = "",
+    repeated: Repeated = "",
     allow_unknown: Unknown = False,
     reason: options.Reason = "",
     yes: options.Yes = False,
@@ -57,11 +75,15 @@ def schedule(
         "max_attempts": max_attempts,
         "timeout_seconds": timeout,
         "misfire": misfire or None,
+        "max_catchup": max_catchup,
+        "dedup_key": dedup_key or None,
+        "concurrency_key": concurrency_key or None,
         "id": sound_id(job_id) if job_id else None,
     }
+    dst = {"missing": missing, "repeated": repeated}
     wanted = {
         "type": job_type,
-        "schedule": job_changes.schedule_of(at=at, cron=cron, zone=zone, every=every),
+        "schedule": job_changes.schedule_of(at=at, cron=cron, zone=zone, every=every, dst=dst),
         "payload": _object(payload),
         "allow_unknown": allow_unknown,
         **{name: value for name, value in further.items() if value is not None},

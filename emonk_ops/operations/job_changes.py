@@ -24,8 +24,18 @@ class Changed:
     sentence: str
 
 
-def schedule_of(*, at: str, cron: str, zone: str, every: float | None) -> dict[str, Any]:
-    """A schedule's JSON form. Raises UsageError unless exactly one sort is given, and right."""
+def schedule_of(
+    *,
+    at: str,
+    cron: str,
+    zone: str,
+    every: float | None,
+    dst: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A schedule's JSON form. Raises UsageError unless exactly one sort is given, and right.
+
+    `dst` are what is said of missing and repeated times of a cron line, "" for nothing.
+    """
     given = {"at": at or None, "cron": cron or None, "every": every}
     chosen = {name: value for name, value in given.items() if value is not None}
     if len(chosen) != 1:
@@ -35,9 +45,14 @@ def schedule_of(*, at: str, cron: str, zone: str, every: float | None) -> dict[s
         )
     if zone and not cron:
         raise UsageError("--tz belongs to --cron", hint="--at takes an offset: …T12:00:00+01:00")
+    said = {name: value for name, value in (dst or {}).items() if value}
+    if said and not cron:
+        raise UsageError("--dst-missing and --dst-repeated belong to --cron", hint="--cron LINE")
     if at and not _is_aware(at):
         raise UsageError(f"--at {at} is no instant with a time zone", hint=AT)
-    data = {**chosen, "tz": zone or "UTC"} if cron else chosen
+    data: dict[str, Any] = {**chosen, "tz": zone or "UTC"} if cron else chosen
+    if said:
+        data["dst"] = said
     try:
         return Schedule.from_dict(data).to_dict()
     except InvalidJob as error:

@@ -9,7 +9,8 @@ import grpc
 
 from emonk_ops.sandbox.gate import Gate
 from emonk_ops.sandbox.iam.callers import authorization_of
-from emonk_ops.sandbox.iam.errors import Refusal
+from emonk_ops.sandbox.refusal import Refusal
+from emonk_ops.sandbox.unary import abort
 
 Handler = Any  # grpc.RpcMethodHandler, which is generic to the type checker only
 Context = Any
@@ -59,7 +60,7 @@ class Door(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # as above
                     lambda: inner(request, context),
                 )  # fmt: skip
             except Refusal as refusal:
-                return await _abort(refusal, context)
+                return await abort(refusal, context)
 
         return serve
 
@@ -72,7 +73,7 @@ class Door(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # as above
                 ):  # fmt: skip
                     yield answer
             except Refusal as refusal:
-                await _abort(refusal, context)
+                await abort(refusal, context)
 
         return serve
 
@@ -84,15 +85,10 @@ class Door(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # as above
                 async for answer in inner(admitted, context):
                     yield answer
             except Refusal as refusal:
-                await _abort(refusal, context)
+                await abort(refusal, context)
 
         return serve
 
 
 def _authorization(context: Context) -> str:
     return authorization_of(context.invocation_metadata())
-
-
-async def _abort(refusal: Refusal, context: Context) -> None:
-    trailers = (("grpc-status-details-bin", refusal.details),) if refusal.details else ()
-    await context.abort(refusal.code, refusal.message, trailers)

@@ -19,8 +19,9 @@ from emonk_ops.tick.errors import StorageDamaged, StorageError
 from emonk_ops.tick.handlers import HandlerRegistry, load_handlers
 from emonk_ops.tick.logs import Log
 from emonk_ops.tick.scheduler import CronScheduler
-from emonk_ops.tick.settings import TickSettings, read_settings
+from emonk_ops.tick.settings import read_settings
 from emonk_ops.tick.settings_check import MARGIN_SECONDS, warnings_of
+from emonk_ops.tick.settings_table import TickSettings
 from emonk_ops.tick.stock_handlers import STOCK
 from emonk_ops.tick.storage import JobStorage
 

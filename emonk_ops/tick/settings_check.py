@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from emonk_ops.tick.settings import CLAIM_MODES, STORAGE_KINDS, TickSettings
+from emonk_ops.tick.settings_table import CLAIM_MODES, STORAGE_KINDS, TickSettings
 
 MARGIN_SECONDS = 15.0
 # Cloud Scheduler's documentation of attempt_deadline, and Cloud Run's of the request timeout.

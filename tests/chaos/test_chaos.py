@@ -1,8 +1,8 @@
 """Chaos: several instances on one store, killed, stopped, lied to, and judged by their history.
 
-EMONK_CHAOS_SECONDS is how long each storm lasts, EMONK_CHAOS_SEED repeats the choices of one (its
-interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore's address on loopback,
-EMONK_CHAOS_CLAIM_MODE=transaction has the instances claim by transactions.
+EMONK_CHAOS_SECONDS is how long each of the three storms lasts, EMONK_CHAOS_SEED repeats the choices
+of one (its interleavings are the machine's), EMONK_CHAOS_FIRESTORE is another Firestore's address
+on loopback, EMONK_CHAOS_CLAIM_MODE=transaction has the instances claim by transactions.
 `make chaos SECONDS=600` is the long run.
 """
 
@@ -21,7 +21,7 @@ from tests.chaos.fleet import Timing
 from tests.chaos.storm import run_on, storm
 
 pytestmark = pytest.mark.anyio
-SECONDS = float(os.environ.get("EMONK_CHAOS_SECONDS", "12"))
+SECONDS = float(os.environ.get("EMONK_CHAOS_SECONDS", "20"))
 SEED = os.environ.get("EMONK_CHAOS_SEED") or secrets.token_hex(4)
 FIRESTORE = os.environ.get("EMONK_CHAOS_FIRESTORE", "")
 CLAIM_MODE = os.environ.get("EMONK_CHAOS_CLAIM_MODE", "batch")
@@ -33,22 +33,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def firestore(request: pytest.FixtureRequest) -> str:
-    if FIRESTORE:
-        return FIRESTORE
-    address: str = request.getfixturevalue("firestore_emulator").address
-    return address
-
-
 @pytest.mark.timeout(SECONDS + 300)
 async def test_nothing_is_lost_or_done_twice_on_a_job_file(tmp_path: Path) -> None:
     await weather(tmp_path, None)
 
 
 @pytest.mark.timeout(SECONDS + 300)
-async def test_nothing_is_lost_or_done_twice_on_firestore(tmp_path: Path, firestore: str) -> None:
-    await weather(tmp_path, firestore)
+async def test_nothing_is_lost_or_done_twice_on_firestore(
+    tmp_path: Path, firestore_address: str
+) -> None:
+    await weather(tmp_path, FIRESTORE or firestore_address)
 
 
 async def weather(folder: Path, firestore: str | None) -> None:

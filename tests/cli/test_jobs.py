@@ -131,6 +131,18 @@ def test_a_job_is_scheduled_and_recorded(place: Place) -> None:
     assert again.code == ExitCode.CLOUD
 
 
+def test_a_job_is_scheduled_with_its_keys_and_what_the_clocks_do(place: Place) -> None:
+    done = place.type(
+        "schedule", "--type", "log", "--cron", "30 2 * * *", "--tz", "Europe/Berlin", "--id", "new",
+        "--dst-missing", "skip", "--dst-repeated", "both", "--concurrency-key", "mail",
+        "--misfire", "run_all", "--max-catchup", "7",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    stored = place.jobs["new"]
+    assert stored["schedule"]["dst"] == {"missing": "skip", "repeated": "both"}
+    assert (stored["concurrency_key"], stored["max_catchup"]) == ("mail", 7)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -141,6 +153,8 @@ def test_a_job_is_scheduled_and_recorded(place: Place) -> None:
         (("--at", "2026-01-05T12:00:00"), "no instant with a time zone"),
         (("--at", "tomorrow"), "no instant with a time zone"),
         (("--at", "2026-01-05T12:00:00Z", "--tz", "UTC"), "--tz belongs to --cron"),
+        (("--every", "60", "--dst-missing", "skip"), "belong to --cron"),
+        (("--cron", "* * * * *", "--dst-missing", "never"), "never"),
         (("--every", "60", "--payload", "["), "--payload is no JSON"),
         (("--every", "60", "--payload", "[]"), "--payload is no JSON object"),
         (("--every", "60", "--id", "a/b"), "cannot be a job's id"),

@@ -13,7 +13,7 @@ from emonk_ops.cli.app import app
 from emonk_ops.errors import EXIT_CODE_MEANINGS, EXIT_CODE_PRECEDENCE
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "runbook.md", "docs/sandbox.md")
+DOCUMENTS = ("README.md", "runbook.md", "docs/firestore.md", "docs/library.md", "docs/sandbox.md")
 
 
 def code_blocks(text: str) -> Iterator[str]:

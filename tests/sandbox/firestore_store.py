@@ -97,6 +97,10 @@ class Store:
         for unstable in ("transaction", "next_page_token", "skipped_results", "read_time"):
             if unstable in message.DESCRIPTOR.fields_by_name:
                 shown.ClearField(unstable)
+        if "documents" in message.DESCRIPTOR.fields_by_name:
+            for one in shown.documents:
+                if not one.HasField("create_time"):  # a missing one, listed for what is below it
+                    one.ClearField("update_time")
         lines: list[str] = []
         self._put(shown, lines, "")
         return "\n".join(lines)

@@ -47,6 +47,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         "the API documents the mask for every document",
     ),
     Difference(
+        "ListDocuments with `show_missing` of a document that was deleted",
+        "`update_time` is when it was deleted",
+        "no `update_time`",
+        "the API documents that a missing document has neither time",
+    ),
+    Difference(
         "BatchWrite without `authorization: Bearer owner`",
         "PERMISSION_DENIED",
         "allowed for a caller without an identity; an identity needs its role",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 
 from emonk_ops.sandbox.firestore.database import described
 from emonk_ops.sandbox.firestore.disk import Disk
-from emonk_ops.sandbox.firestore.errors import Refusal
 from emonk_ops.sandbox.firestore.handlers import METHODS, STREAMS, FirestoreMethods
 from emonk_ops.sandbox.firestore.listening import ListenRequest, ListenResponse
 from emonk_ops.sandbox.firestore.state import Databases
+from emonk_ops.sandbox.unary import serving, streaming
 from emonk_ops.sandbox.world import World
 
 SERVICE = "google.firestore.v1.Firestore"
@@ -30,18 +29,18 @@ class FirestoreApi:
         routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for name, attribute, request, response in METHODS:
             routes[name] = grpc.unary_unary_rpc_method_handler(
-                _unary(getattr(self.methods, attribute)),
+                serving(getattr(self.methods, attribute)),
                 request_deserializer=request.FromString,
                 response_serializer=response.SerializeToString,
             )
         for name, attribute, request, response in STREAMS:
             routes[name] = grpc.unary_stream_rpc_method_handler(
-                _streaming(getattr(self.methods, attribute)),
+                streaming(getattr(self.methods, attribute)),
                 request_deserializer=request.FromString,
                 response_serializer=response.SerializeToString,
             )
         routes["Listen"] = grpc.stream_stream_rpc_method_handler(
-            _streaming(self.methods.listen),
+            streaming(self.methods.listen),
             request_deserializer=ListenRequest.FromString,
             response_serializer=ListenResponse.SerializeToString,
         )
@@ -64,28 +63,3 @@ class FirestoreApi:
 def register(world: World) -> FirestoreApi:
     """The API of a world."""
     return FirestoreApi(world)
-
-
-def _unary(method: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        try:
-            return await method(request)
-        except Refusal as refusal:
-            await context.abort(refusal.code, refusal.message)
-
-    return serve
-
-
-def _streaming(
-    method: Callable[[Any], AsyncIterator[Any]],
-) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    async def serve(
-        request: Any, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> AsyncIterator[Any]:
-        try:
-            async for response in method(request):
-                yield response
-        except Refusal as refusal:
-            await context.abort(refusal.code, refusal.message)
-
-    return serve

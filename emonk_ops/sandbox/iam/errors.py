@@ -6,17 +6,9 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from emonk_ops.sandbox.refusal import Refusal as Refusal
+
 BASIC_ROLE_CONDITION = "Conditions can't be set on primitive roles"
-
-
-class Refusal(Exception):
-    """A request answered with an error status; `details` is a serialized google.rpc.Status."""
-
-    def __init__(self, code: grpc.StatusCode, message: str, details: bytes = b"") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = details
 
 
 def invalid(message: str) -> Refusal:

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-
-class Refusal(Exception):
-    """A request the API answers with an error status.
-
-    `details` are serialised `google.rpc.Status` bytes for the binary trailer, if the API sends any.
-    """
-
-    def __init__(self, code: grpc.StatusCode, message: str, details: bytes | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = details
+from emonk_ops.sandbox.refusal import Refusal as Refusal
 
 
 class FilterError(Refusal):

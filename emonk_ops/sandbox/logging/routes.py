@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 from google.cloud.logging_v2 import types
@@ -20,7 +20,7 @@ from emonk_ops.sandbox.logging.metrics import LogMetrics
 from emonk_ops.sandbox.logging.quota import ReadQuota
 from emonk_ops.sandbox.logging.store import LogStore
 from emonk_ops.sandbox.logging.tail import TailSessions
-from emonk_ops.sandbox.unary import unary_handler
+from emonk_ops.sandbox.unary import abort, serving, unary_handler
 from emonk_ops.sandbox.world import World
 
 SERVICE = "google.logging.v2.LoggingServiceV2"
@@ -76,7 +76,7 @@ def _handlers(
     methods = LoggingMethods(logs, quota)
     routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: grpc.unary_unary_rpc_method_handler(
-            _unary(getattr(methods, attribute)),
+            serving(getattr(methods, attribute)),
             request_deserializer=request.FromString,
             response_serializer=response.SerializeToString,
         )
@@ -90,16 +90,6 @@ def _handlers(
     return [grpc.method_handlers_generic_handler(SERVICE, routes)]
 
 
-def _unary(method: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        try:
-            return await method(request)
-        except Refusal as refusal:
-            await _abort(refusal, context)
-
-    return serve
-
-
 def _tailing(sessions: TailSessions) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def serve(
         requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
@@ -108,11 +98,6 @@ def _tailing(sessions: TailSessions) -> Callable[[Any, Any], AsyncIterator[Any]]
             async for response in sessions.tail(aiter(requests)):
                 yield response
         except Refusal as refusal:
-            await _abort(refusal, context)
+            await abort(refusal, context)
 
     return serve
-
-
-async def _abort(refusal: Refusal, context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
-    trailers = (("grpc-status-details-bin", refusal.details),) if refusal.details else ()
-    await context.abort(refusal.code, refusal.message, trailers)

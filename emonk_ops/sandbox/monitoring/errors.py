@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-
-class Refusal(Exception):
-    """A request the API answers with an error status."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+from emonk_ops.sandbox.refusal import Refusal as Refusal
 
 
 def invalid(message: str) -> Refusal:

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import grpc
 
+from emonk_ops.sandbox.refusal import Refusal as Refusal
+
 _HELP = "https://cloud.google.com/run/docs/troubleshooting"
-
-
-class Refusal(Exception):
-    """A request the API answers with an error status."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 class RolloutFailed(Exception):

@@ -14,7 +14,6 @@ from emonk_ops.sandbox.iam.handlers import POLICY_METHODS, PolicyMethods
 from emonk_ops.sandbox.knative.dialect import KnativeDialect
 from emonk_ops.sandbox.rest.calls import Calls
 from emonk_ops.sandbox.run.control import RunControl
-from emonk_ops.sandbox.run.errors import Refusal
 from emonk_ops.sandbox.run.handlers import OperationMethods, RevisionMethods
 from emonk_ops.sandbox.run.messages import types
 from emonk_ops.sandbox.run.names import parse_service
@@ -23,6 +22,7 @@ from emonk_ops.sandbox.run.platform import Platform
 from emonk_ops.sandbox.run.rollouts import Rollouts
 from emonk_ops.sandbox.run.services import ServiceMethods
 from emonk_ops.sandbox.run.state import RunState
+from emonk_ops.sandbox.unary import serialized, serving
 from emonk_ops.sandbox.world import World
 
 Method = Callable[[Any], Awaitable[Any]]
@@ -123,17 +123,13 @@ def register(world: World) -> RunApi:
 def _handler(service: str, *methods: tuple[str, Method, Any]) -> grpc.GenericRpcHandler[Any, Any]:
     routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: grpc.unary_unary_rpc_method_handler(
-            _unary(method),
+            serving(method),
             request_deserializer=request.FromString,
-            response_serializer=_serialize,
+            response_serializer=serialized,
         )
         for name, method, request in methods
     }
     return grpc.method_handlers_generic_handler(service, routes)
-
-
-def _serialize(message: Any) -> bytes:
-    return bytes(message.SerializeToString())
 
 
 def _of_a_service(method: Method) -> Method:
@@ -142,13 +138,3 @@ def _of_a_service(method: Method) -> Method:
         return await method(request)
 
     return checked
-
-
-def _unary(method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        try:
-            return await method(request)
-        except Refusal as refusal:
-            return await context.abort(refusal.code, refusal.message)
-
-    return serve

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import grpc
 
+from emonk_ops.sandbox.refusal import Refusal as Refusal
+
 JOB_FORMAT = "projects/<PROJECT_ID>/locations/<LOCATION_ID>/jobs/<JOB_ID>"
 PARENT_FORMAT = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
-
-
-class Refusal(Exception):
-    """A request the API answers with an error status."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def invalid(message: str) -> Refusal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -10,9 +9,9 @@ import grpc
 from emonk_ops.sandbox.control_requests import Action
 from emonk_ops.sandbox.scheduler.control import SchedulerControl
 from emonk_ops.sandbox.scheduler.dispatch import Dispatcher
-from emonk_ops.sandbox.scheduler.errors import Refusal
 from emonk_ops.sandbox.scheduler.handlers import METHODS, SchedulerMethods
 from emonk_ops.sandbox.scheduler.state import Jobs
+from emonk_ops.sandbox.unary import unary_handler
 from emonk_ops.sandbox.world import World
 
 SERVICE = "google.cloud.scheduler.v1.CloudScheduler"
@@ -27,15 +26,8 @@ class SchedulerApi:
         self._methods = SchedulerMethods(self._jobs, self.dispatcher, world.clock.now, world.rng)
 
     def handlers(self) -> list[grpc.GenericRpcHandler[Any, Any]]:
-        routes: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            name: grpc.unary_unary_rpc_method_handler(
-                _unary(getattr(self._methods, attribute)),
-                request_deserializer=request.FromString,
-                response_serializer=response.SerializeToString,
-            )
-            for name, attribute, request, response in METHODS
-        }
-        return [grpc.method_handlers_generic_handler(SERVICE, routes)]
+        table = ((name, attribute, request) for name, attribute, request, _ in METHODS)
+        return [unary_handler(SERVICE, self._methods, table)]
 
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""
@@ -57,13 +49,3 @@ class SchedulerApi:
 def register(world: World) -> SchedulerApi:
     """The API of a world; call `start` inside its event loop."""
     return SchedulerApi(world)
-
-
-def _unary(method: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        try:
-            return await method(request)
-        except Refusal as refusal:
-            await context.abort(refusal.code, refusal.message)
-
-    return serve

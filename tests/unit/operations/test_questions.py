@@ -13,7 +13,7 @@ from emonk_ops.operations.grants import OPERATOR_PERMISSIONS
 from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.settings import Environment
 from emonk_ops.testing import SERVICE_ENV, InMemoryPorts, InMemoryWorld
-from emonk_ops.tick.settings import FIELDS
+from emonk_ops.tick.settings_table import FIELDS
 from emonk_ops.toolbox import Toolbox
 
 Ask = Callable[[Toolbox], Finding]

@@ -7,8 +7,9 @@ import pytest
 
 from emonk_ops.tick.engine import Limits
 from emonk_ops.tick.errors import SettingsError
-from emonk_ops.tick.settings import FIELDS, TickSettings, env_example, read_settings
+from emonk_ops.tick.settings import env_example, read_settings
 from emonk_ops.tick.settings_check import warnings_of
+from emonk_ops.tick.settings_table import FIELDS, TickSettings
 from emonk_ops.tick.version import VERSION
 
 ROOT = Path(__file__).parents[3]
