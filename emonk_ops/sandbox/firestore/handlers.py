@@ -25,6 +25,10 @@ from emonk_ops.sandbox.firestore.names import (
     parent_of,
 )
 from emonk_ops.sandbox.firestore.ordering import name_key
+from emonk_ops.sandbox.firestore.partitioning import (
+    partitioned,
+    plan_to_cut,
+)
 from emonk_ops.sandbox.firestore.query_plan import plan_of
 from emonk_ops.sandbox.firestore.query_run import run
 from emonk_ops.sandbox.firestore.showing import cut, shown
@@ -146,6 +150,12 @@ class FirestoreMethods:
         reading = await self._databases.reading(request, database)
         return listing.collection_ids(reading, parent, request)
 
+    async def partition_query(self, request: Any) -> Any:
+        name, parent = parent_of(request.parent)
+        plan = plan_to_cut(parent, request)
+        reading = await self._databases.reading(request, self._databases.database(name))
+        return partitioned(reading, plan, request)
+
     async def begin_transaction(self, request: Any) -> Any:
         database = self._databases.database(database_of(request.database))
         begun = self._databases.transactions.begin(database, request.options)
@@ -231,60 +241,3 @@ def _update(name: str, given: Any) -> Any:
     made.update.CopyFrom(given)
     made.update.name = name
     return made
-
-
-METHODS: tuple[tuple[str, str, Any, Any], ...] = (
-    ("GetDocument", "get_document", firestore.GetDocumentRequest.pb(), Document),
-    (
-        "ListDocuments",
-        "list_documents",
-        firestore.ListDocumentsRequest.pb(),
-        ListDocumentsResponse,
-    ),
-    ("CreateDocument", "create_document", firestore.CreateDocumentRequest.pb(), Document),
-    ("UpdateDocument", "update_document", firestore.UpdateDocumentRequest.pb(), Document),
-    (
-        "DeleteDocument",
-        "delete_document",
-        firestore.DeleteDocumentRequest.pb(),
-        empty_pb2.Empty,
-    ),
-    (
-        "BeginTransaction",
-        "begin_transaction",
-        firestore.BeginTransactionRequest.pb(),
-        BeginTransactionResponse,
-    ),
-    ("Commit", "commit", firestore.CommitRequest.pb(), firestore.CommitResponse.pb()),
-    ("Rollback", "rollback", firestore.RollbackRequest.pb(), empty_pb2.Empty),
-    (
-        "ListCollectionIds",
-        "list_collection_ids",
-        firestore.ListCollectionIdsRequest.pb(),
-        firestore.ListCollectionIdsResponse.pb(),
-    ),
-    (
-        "BatchWrite",
-        "batch_write",
-        firestore.BatchWriteRequest.pb(),
-        firestore.BatchWriteResponse.pb(),
-    ),
-)
-"""API name, our name, and raw types of request and answer; one answer a request."""
-
-STREAMS: tuple[tuple[str, str, Any, Any], ...] = (
-    (
-        "BatchGetDocuments",
-        "batch_get_documents",
-        firestore.BatchGetDocumentsRequest.pb(),
-        BatchGetDocumentsResponse,
-    ),
-    ("RunQuery", "run_query", firestore.RunQueryRequest.pb(), RunQueryResponse),
-    (
-        "RunAggregationQuery",
-        "run_aggregation_query",
-        firestore.RunAggregationQueryRequest.pb(),
-        RunAggregationQueryResponse,
-    ),
-)
-"""The same, for methods that answer with any number of messages."""

@@ -8,9 +8,10 @@ import grpc
 
 from emonk_ops.sandbox.firestore.database import described
 from emonk_ops.sandbox.firestore.disk import Disk
-from emonk_ops.sandbox.firestore.handlers import METHODS, STREAMS, FirestoreMethods
+from emonk_ops.sandbox.firestore.handlers import FirestoreMethods
 from emonk_ops.sandbox.firestore.listening import ListenRequest, ListenResponse
 from emonk_ops.sandbox.firestore.state import Databases
+from emonk_ops.sandbox.firestore.tables import METHODS, STREAMS
 from emonk_ops.sandbox.unary import serving, streaming
 from emonk_ops.sandbox.world import World
 
