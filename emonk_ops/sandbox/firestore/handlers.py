@@ -76,13 +76,14 @@ class FirestoreMethods:
         reading = await self._databases.reading(request, database)
         await reading.lock(list(paths))
         moment = reading.moment()
+        held = {path: database.get(path, reading.at) for path in paths}
         if reading.begun:
             yield BatchGetDocumentsResponse(transaction=reading.begun)
-        for path, name in paths.items():
+        # The platform tells what is missing last, as Google's system tests have it.
+        for path, stored in sorted(held.items(), key=lambda one: one[1] is None):
             response = BatchGetDocumentsResponse()
-            stored = database.get(path, reading.at)
             if stored is None:
-                response.missing = name
+                response.missing = paths[path]
             else:
                 response.found.CopyFrom(shown(stored, mask))
             put_stamp(response.read_time, moment)

@@ -1,4 +1,4 @@
-"""PartitionQuery, which Google's emulator does not serve."""
+"""What Google's system tests expect of the platform and its emulator does not do."""
 
 from __future__ import annotations
 
@@ -84,3 +84,10 @@ def test_what_cannot_be_cut_is_refused(
     request = request_of(client, **asked) | beside
     with pytest.raises(exceptions.InvalidArgument):
         client._firestore_api.partition_query(request, timeout=20)
+
+
+def test_of_a_batch_the_missing_come_last(client: Any) -> None:
+    for identity in ("a", "c"):
+        client.document(f"g/{identity}").set({"a": 1})
+    found = client.get_all([client.document(f"g/{one}") for one in ("a", "b", "c")])
+    assert [(one.id, one.exists) for one in found] == [("a", True), ("c", True), ("b", False)]
