@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 COLLECTIONS = ("c", "d", "c/x/c", "c/y/e", "d/z/c")
-IDS = ("x", "y", "z", "Ä", "a.b", "10", "9")
+IDS = ("x", "y", "z", "Ä", "a.b", "10", "9", "__id10__", "__id9__")
 FIELDS = ("a", "b", "m.a", "m.b.c", "`q r`")
 BAD_PATHS = ("a..b", "", "__r__", "1x")
 COMPARISONS = (

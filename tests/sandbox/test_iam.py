@@ -170,6 +170,19 @@ def test_a_service_lets_in_whom_its_policy_names(cloud: Any) -> None:
     assert "403" in line
 
 
+@pytest.mark.parametrize("resource", ["x", PROJECT, f"{PROJECT}/locations/x/services/"])
+def test_a_service_s_policy_needs_the_name_of_a_service(cloud: Any, resource: str) -> None:
+    services = cloud.client(ServicesClient)
+    requests: list[tuple[Any, dict[str, Any]]] = [
+        (services.get_iam_policy, {}),
+        (services.set_iam_policy, {"policy": {}}),
+        (services.test_iam_permissions, {"permissions": ["run.services.get"]}),
+    ]
+    for method, rest in requests:
+        with pytest.raises(exceptions.InvalidArgument, match="does not match the format"):
+            method({"resource": resource, **rest}, timeout=5)
+
+
 def test_a_disabled_api_answers_nobody_until_it_is_enabled(cloud: Any) -> None:
     usage, jobs = cloud.client(ServiceUsageClient), cloud.client(CloudSchedulerClient)
     name = f"{PROJECT}/services/cloudscheduler.googleapis.com"

@@ -93,7 +93,8 @@ def test_an_entry_is_completed_from_its_request_and_stamped(play: Callable[[Play
         one, two = await stage.found()
         assert one.text_payload == "one"
         assert one.log_name == LOG
-        assert one.resource.labels["service_name"] == "emonk-agent"
+        labels = {"service_name": "emonk-agent", "project_id": "emonk-qa"}
+        assert dict(one.resource.labels) == labels
         assert dict(one.labels) == {"a": "own", "b": "request"}
         assert one.timestamp == one.receive_timestamp == START
         assert one.insert_id < two.insert_id

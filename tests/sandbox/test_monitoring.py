@@ -124,8 +124,9 @@ def test_log_metrics_are_kept_listed_changed_and_deleted(cloud: Any) -> None:
         metric(cloud)
     name = f"{PROJECT}/metrics/ticks"
     changed = client.update_log_metric(
-        metric_name=name, metric={"filter": "severity >= ERROR"}, timeout=5
+        metric_name=name, metric={"name": name, "filter": "severity >= ERROR"}, timeout=5
     )
+    assert changed.name == "ticks"  # Google's high-level client puts the whole path there
     assert changed.create_time == made.create_time
     assert [one.filter for one in client.list_log_metrics(parent=PROJECT, timeout=5)] == [
         "severity >= ERROR"

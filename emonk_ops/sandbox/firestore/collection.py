@@ -8,22 +8,30 @@ from typing import Any, TypeAlias
 from sortedcontainers import SortedList
 
 from emonk_ops.sandbox.firestore.field_paths import Path, value_at
-from emonk_ops.sandbox.firestore.ordering import key_of
+from emonk_ops.sandbox.firestore.ordering import id_key, key_of, name_key
 
 Entries: TypeAlias = "SortedList[tuple[Any, ...]]"
 
 
 class Stored:
-    """One version of a document; `message` (a raw Document) is never changed once stored."""
+    """One version of a document; `message` (a raw Document) is never changed once stored.
+
+    `id` is what its id sorts by (`id_key`), here as in everything that a collection keeps.
+    """
 
     __slots__ = ("created", "id", "message", "path", "updated")
 
     def __init__(self, path: str, message: Any, created: int, updated: int) -> None:
         self.path = path
-        self.id = path.rpartition("/")[2]
+        self.id = id_key(path.rpartition("/")[2])
         self.message = message
         self.created = created
         self.updated = updated
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What its name sorts by."""
+        return name_key(self.path)
 
 
 class Index:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from emonk_ops.sandbox.firestore.collection import Collection, Stored
 from emonk_ops.sandbox.firestore.disk import Disk
 from emonk_ops.sandbox.firestore.names import DatabaseName
+from emonk_ops.sandbox.firestore.ordering import id_key
 from emonk_ops.sandbox.firestore.stamps import CommitClock
 
 KEPT_MICROSECONDS = 3_600_000_000
@@ -25,6 +28,7 @@ class Database:
         self.by_id: dict[str, set[str]] = {}
         self.changed_at = 0
         self._disk = disk
+        self._waiting: set[asyncio.Event] = set()
         self._replaced: deque[tuple[int, str]] = deque()
         for stored in disk.documents(name):
             collection, identity = self._place(stored.path)
@@ -34,7 +38,7 @@ class Database:
 
     def get(self, path: str, at: int | None = None) -> Stored | None:
         """The document at a path, now or at a past moment."""
-        parent, _, identity = path.rpartition("/")
+        parent, identity = _split(path)
         collection = self.collections.get(parent)
         if collection is None:
             return None
@@ -42,9 +46,16 @@ class Database:
             return collection.documents.get(identity)
         return collection.at(identity, at)
 
+    def holds(self, path: str, at: int | None = None) -> bool:
+        """Whether a collection has a document, now or at a past moment."""
+        collection = self.collections[path]
+        if at is None or at >= self.changed_at:
+            return bool(collection.documents)
+        return any(True for _ in collection.everything_at(at))
+
     def removed_at(self, path: str) -> int:
         """When a document that is not there was removed, 0 where nothing is known of it."""
-        parent, _, identity = path.rpartition("/")
+        parent, identity = _split(path)
         collection = self.collections.get(parent)
         return 0 if collection is None else collection.removed_at(identity)
 
@@ -57,6 +68,17 @@ class Database:
             self._replaced.append((moment, path))
             self.changed_at = max(self.changed_at, moment)
         self._forget(self.changed_at - KEPT_MICROSECONDS)
+        self._wake()
+
+    @contextmanager
+    def commits(self) -> Iterator[asyncio.Event]:
+        """An event that every commit sets."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            yield event
+        finally:
+            self._waiting.discard(event)
 
     def under(self, parent: str, collection: str, *, descendants: bool) -> Iterator[Collection]:
         """Collections with this id ("" for any) directly below a document, or anywhere below."""
@@ -77,9 +99,14 @@ class Database:
         self.collections.clear()
         self.by_id.clear()
         self._replaced.clear()
+        self._wake()
+
+    def _wake(self) -> None:
+        for event in self._waiting:
+            event.set()
 
     def _place(self, path: str) -> tuple[Collection, str]:
-        parent, _, identity = path.rpartition("/")
+        parent, identity = _split(path)
         collection = self.collections.get(parent)
         if collection is None:
             collection = self.collections[parent] = Collection(parent)
@@ -89,7 +116,7 @@ class Database:
     def _forget(self, until: int) -> None:
         while self._replaced and self._replaced[0][0] <= until:
             moment, path = self._replaced.popleft()
-            parent, _, identity = path.rpartition("/")
+            parent, identity = _split(path)
             collection = self.collections.get(parent)
             if collection is None:
                 continue
@@ -97,6 +124,12 @@ class Database:
             if collection.empty:
                 del self.collections[parent]
                 self.by_id[collection.id].discard(parent)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The path of the collection, and what the document's id sorts by."""
+    parent, _, identity = path.rpartition("/")
+    return parent, id_key(identity)
 
 
 def described(database: Database) -> dict[str, Any]:

@@ -71,10 +71,16 @@ DIFFERENCES: tuple[Difference, ...] = (
         "they are opaque",
     ),
     Difference(
-        "reads at a `read_time` of more than an hour ago, or before a restart",
-        "as far back as it was started",
-        "versions of the last hour of this run are kept",
-        "a database without point-in-time recovery keeps an hour",
+        "reads at a `read_time` of more than an hour ago",
+        "answered",
+        "FAILED_PRECONDITION",
+        "a database without point-in-time recovery keeps an hour, and the platform refuses more",
+    ),
+    Difference(
+        "reads at a `read_time` before a restart",
+        "nothing is left of it, documents included",
+        "what is there now: versions of this run are kept",
+        "the file holds the documents, not their past",
     ),
     Difference(
         "a query that is wrong elsewhere and has a comparison that never holds (`a < null`)",
@@ -95,9 +101,27 @@ DIFFERENCES: tuple[Difference, ...] = (
         "the sandbox makes the indexes it needs by itself",
     ),
     Difference(
-        "ExecutePipeline, PartitionQuery, Listen, Write",
-        "ExecutePipeline and PartitionQuery are refused, Listen and Write are served",
-        "all four are UNIMPLEMENTED",
+        "a change in what a listened query with a limit finds",
+        "RESET and the whole result again",
+        "what came and what went",
+        "the API allows both, and clients show the same snapshot",
+    ),
+    Difference(
+        "a listened target that cannot be, and one that is wanted once",
+        "UNKNOWN without a message; it stays",
+        "REMOVE, with its cause where it has one",
+        "the API documents both",
+    ),
+    Difference(
+        "PartitionQuery",
+        "UNIMPLEMENTED",
+        "served; parts of at least 128 documents",
+        "Google's clients cut collection groups with it",
+    ),
+    Difference(
+        "ExecutePipeline, Write",
+        "ExecutePipeline is refused, Write is served",
+        "both are UNIMPLEMENTED",
         "nothing here needs them yet",
     ),
 )

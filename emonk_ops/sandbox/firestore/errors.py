@@ -41,10 +41,16 @@ def _entity(project: str, path: str) -> str:
     """The text form of a key: one element for a document and each of its parents."""
     parts = path.split("/")
     elements = "".join(
-        f'  Element {{\n    type: "{kind}"\n    name: "{name}"\n  }}\n'
+        f'  Element {{\n    type: "{kind}"\n    {_name(name)}\n  }}\n'
         for kind, name in zip(parts[::2], parts[1::2], strict=True)
     )
     return f'app: "dev~{project}"\npath <\n{elements}>\n'
+
+
+def _name(identity: str) -> str:
+    """Of a document: `__id7__` is a number."""
+    numeric = identity.startswith("__id")
+    return f"id: {identity[4:-2]}" if numeric and identity.endswith("__") else f'name: "{identity}"'
 
 
 def lock_timeout() -> Refusal:
@@ -61,6 +67,13 @@ def unknown_transaction() -> Refusal:
 
 def expired_transaction() -> Refusal:
     return invalid("The referenced transaction has expired or is no longer valid.")
+
+
+def too_old() -> Refusal:
+    """As clients of the platform report it."""
+    return Refusal(
+        grpc.StatusCode.FAILED_PRECONDITION, "The requested snapshot version is too old."
+    )
 
 
 def not_implemented(what: str) -> Refusal:

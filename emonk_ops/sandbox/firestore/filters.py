@@ -11,7 +11,7 @@ from google.cloud.firestore_v1.types import query
 from emonk_ops.sandbox.firestore.collection import Stored
 from emonk_ops.sandbox.firestore.errors import Refusal, invalid
 from emonk_ops.sandbox.firestore.field_paths import NAME, Path, parse_path, value_at
-from emonk_ops.sandbox.firestore.names import document_of
+from emonk_ops.sandbox.firestore.names import reference_key
 from emonk_ops.sandbox.firestore.ordering import NAN, NULL, Key, bracket, is_nothing, key_of
 
 Test: TypeAlias = Callable[[Stored], bool]
@@ -45,6 +45,8 @@ class Filters:
     inequalities: set[str] = field(default_factory=set)
     beside_name: str = ""
     """A field other than the name that is compared, if there is one."""
+    names: bool = False
+    """Whether the name is compared."""
 
 
 def compile_filter(message: Any | None) -> Filters:
@@ -56,6 +58,7 @@ def compile_filter(message: Any | None) -> Filters:
     found.conjuncts = list(_conjuncts(message, leaves))
     _check_together(leaves, message)
     found.beside_name = next((leaf.text for leaf in leaves if leaf.path != NAME), "")
+    found.names = any(leaf.path == NAME for leaf in leaves)
     found.inequalities = {
         leaf.text for leaf in leaves if leaf.operator in _RANGES or leaf.operator in _NEGATIONS
     }
@@ -65,7 +68,7 @@ def compile_filter(message: Any | None) -> Filters:
 def key_at(stored: Stored, path: Path) -> Key | None:
     """The key of a field, or of the document's name; None where there is no such field."""
     if path == NAME:
-        return tuple(stored.path.split("/"))
+        return stored.key
     value = value_at(stored.message.fields, path)
     return None if value is None else key_of(value)
 
@@ -156,7 +159,7 @@ def _operand(path: Path, value: Any) -> Key:
         return key_of(value)
     if not value.HasField("reference_value"):
         raise invalid("__key__ filter value must be a Key")
-    return tuple(document_of(value.reference_value, "Resource")[1].split("/"))
+    return reference_key(value.reference_value)
 
 
 def _keys(operator: str, value: Any, path: Path) -> list[Key]:

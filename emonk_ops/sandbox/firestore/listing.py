@@ -8,10 +8,11 @@ from typing import Any
 
 from google.cloud.firestore_v1.types import firestore, query
 
-from emonk_ops.sandbox.firestore.database import Database
 from emonk_ops.sandbox.firestore.errors import invalid
 from emonk_ops.sandbox.firestore.field_paths import NAME, Path, parse_path, value_at
+from emonk_ops.sandbox.firestore.ordering import Key, name_key
 from emonk_ops.sandbox.firestore.query_plan import Plan, plan_of
+from emonk_ops.sandbox.firestore.state import Reading
 
 DEFAULT_PAGE = 300
 MOST_IDS = 10_000
@@ -77,28 +78,29 @@ def _cursor_in(token: str) -> Any:
 
 
 def missing_documents(
-    database: Database, parent: str, collection: str, after: str, size: int
+    reading: Reading, parent: str, collection: str, after: Key, size: int
 ) -> list[str]:
     """Paths of documents that are not there themselves, but have something below them."""
+    database, at = reading.database, reading.at
     prefix = f"{parent}/{collection}/" if parent else f"{collection}/"
     found = set()
-    for path, held in database.collections.items():
-        if path.startswith(prefix) and held.documents:
+    for path in database.collections:
+        if path.startswith(prefix) and database.holds(path, at):
             document = prefix + path[len(prefix) :].partition("/")[0]
-            if document > after and database.get(document) is None:
+            if name_key(document) > after and database.get(document, at) is None:
                 found.add(document)
-    return sorted(found)[:size]
+    return sorted(found, key=name_key)[:size]
 
 
-def collection_ids(database: Database, parent: str, request: Any) -> Any:
+def collection_ids(reading: Reading, parent: str, request: Any) -> Any:
     """The ids of all collections directly below a document. Raises Refusal."""
     if request.page_size < 0:
         raise invalid("page_size must be greater than or equal to zero.")
     prefix = f"{parent}/" if parent else ""
     found = {
         path[len(prefix) :].partition("/")[0]
-        for path, held in database.collections.items()
-        if held.documents and path.startswith(prefix)
+        for path in reading.database.collections
+        if path.startswith(prefix) and reading.database.holds(path, reading.at)
     }
     after = _id_in(request.page_token) if request.page_token else ""
     ids = sorted(one for one in found if one > after)

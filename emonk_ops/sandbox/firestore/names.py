@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from emonk_ops.sandbox.firestore.errors import Refusal, invalid
+from emonk_ops.sandbox.firestore.ordering import name_key
 
 _DATABASE = re.compile(r"projects/([^/]+)/databases/([^/]+)")
 _RESERVED = re.compile(r"__.*__", re.DOTALL)
-_NUMERIC = re.compile(r"__id-?\d+__")
+_NUMERIC = re.compile(r"__id(0|-?[1-9]\d*)__")
 MOST_BYTES = 1500
 
 
@@ -52,6 +53,11 @@ def document_of(name: str, what: str = "Document") -> tuple[DatabaseName, str]:
     return database, path
 
 
+def reference_key(name: str) -> tuple[str, ...]:
+    """What the name of a document in a query sorts by. Raises Refusal."""
+    return name_key(document_of(name, "Resource")[1])
+
+
 def parent_of(name: str) -> tuple[DatabaseName, str]:
     """The database, and the path ("" for its root), of a document or of the root itself."""
     database, path = _split(name, "Document parent")
@@ -90,10 +96,18 @@ def _check_id(part: str, what: str, name: str) -> None:
     if part in ("", ".", ".."):
         at = _index_of(name, part)
         raise invalid(f'{what} name "{name}" contains a resource id "{part}" at index {at}.')
-    if part.startswith("__") and _RESERVED.fullmatch(part) and not _NUMERIC.fullmatch(part):
-        raise invalid(f'Resource id "{part}" is invalid because it is reserved.')
+    if part.startswith("__") and _RESERVED.fullmatch(part):
+        _check_numeric(part)
     if len(part) > MOST_BYTES // 4 and len(part.encode()) > MOST_BYTES:
         raise invalid(f"The key path element name is longer than {MOST_BYTES} bytes.")
+
+
+def _check_numeric(part: str) -> None:
+    found = _NUMERIC.fullmatch(part)
+    if found is None:
+        raise invalid(f'Resource id "{part}" is invalid because it is reserved.')
+    if not -(2**63) <= int(found[1]) < 2**63:
+        raise invalid(f'Resource id "{part}" is invalid because it is not a 64 bit integer.')
 
 
 def _index_of(name: str, part: str) -> int:

@@ -7,6 +7,7 @@ is the order of their code points.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ NAN: Key = (2, 0)
 LAST: Key = (99,)
 VECTOR_MARK = "__vector__"
 _NUMBER = 2
+_NUMERIC_ID = re.compile(r"__id(-?\d+)__")
 
 
 def _number(number: float) -> Key:
@@ -28,9 +30,18 @@ def _timestamp(stamp: Any) -> Key:
     return (3, stamp.seconds, stamp.nanos)
 
 
+def id_key(identity: str) -> str:
+    """What a document's id sorts by: `__id7__` is a number, and numbers come before all others."""
+    if identity.startswith("\0"):
+        return f"\0\1{identity[1:]}"
+    found = _NUMERIC_ID.fullmatch(identity) if identity.startswith("__id") else None
+    return identity if found is None else f"\0\0{int(found[1]) + 2**63:020d}"
+
+
 def name_key(name: str) -> tuple[str, ...]:
-    """Names compare part by part."""
-    return tuple(name.split("/"))
+    """Names, and paths below the root, compare part by part."""
+    parts = name.split("/")
+    return tuple(parts) if "__id" not in name and "\0" not in name else tuple(map(id_key, parts))
 
 
 _MAKERS: dict[str, Callable[[Any], Key]] = {

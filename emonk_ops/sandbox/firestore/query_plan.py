@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from emonk_ops.sandbox.firestore.collection import Stored
 from emonk_ops.sandbox.firestore.errors import Refusal, invalid, not_implemented
 from emonk_ops.sandbox.firestore.field_paths import NAME, Path, parse_path
 from emonk_ops.sandbox.firestore.filters import Filters, compile_filter, key_at
-from emonk_ops.sandbox.firestore.names import check_collection_id, document_of
+from emonk_ops.sandbox.firestore.names import check_collection_id, reference_key
 from emonk_ops.sandbox.firestore.ordering import Descending, Key, key_of
 
 _DESCENDING = query.StructuredQuery.Direction.DESCENDING
@@ -73,8 +74,11 @@ class Plan:
         return tuple(parts)
 
 
-def plan_of(parent: str, asked: Any) -> Plan:
-    """Check a StructuredQuery below `parent` (a path, "" for the root). Raises Refusal."""
+def plan_of(parent: str, asked: Any, aggregated: Sequence[Path] = ()) -> Plan:
+    """Check a StructuredQuery below `parent` (a path, "" for the root). Raises Refusal.
+
+    Fields that are `aggregated` must be there, and sort like fields of inequalities, behind them.
+    """
     if asked.HasField("find_nearest"):
         raise not_implemented("RunQuery with find_nearest")
     if len(asked.from_) > 1:
@@ -94,6 +98,9 @@ def plan_of(parent: str, asked: Any) -> Plan:
     ]
     orders = _completed(given, filters)
     _check_scope(parent, collection, descendants, orders, filters)
+    if collection:
+        by_name = filters.names or (descendants and bool(parent))
+        orders = _aggregable(orders, aggregated, by_name or any(one.path == NAME for one in given))
     return Plan(
         parent=parent,
         collection=collection,
@@ -155,6 +162,22 @@ def _completed(given: list[Order], filters: Filters) -> tuple[Order, ...]:
     return tuple(orders)
 
 
+def _aggregable(
+    orders: tuple[Order, ...], aggregated: Sequence[Path], by_name: bool
+) -> tuple[Order, ...]:
+    """The order with the fields that are aggregated, which cannot stand behind a name."""
+    known = {one.path for one in orders}
+    added = sorted({".".join(path): path for path in aggregated if path not in known}.items())
+    if added and by_name:
+        raise invalid(
+            f"This query requires an index that has fields [{', '.join(text for text, _ in added)}]"
+            " after __name__ and Firestore does not currently support such an index. Please try the"
+            " query again with additional ordering on those fields."
+        )
+    name = orders[-1]
+    return (*orders[:-1], *(Order(path, name.descending) for _, path in added), name)
+
+
 def _cursor(asked: Any, which: str, given: list[Order]) -> Cursor | None:
     cursor = getattr(asked, which)
     if not cursor.values:
@@ -168,6 +191,6 @@ def _cursor(asked: Any, which: str, given: list[Order]) -> Cursor | None:
         elif not value.HasField("reference_value"):
             raise invalid("Cursor value for __name__ must be a reference.")
         else:
-            keys.append(tuple(document_of(value.reference_value, "Resource")[1].split("/")))
+            keys.append(reference_key(value.reference_value))
     parts = tuple(order.part(key) for order, key in zip(given, keys, strict=False))
     return Cursor(parts, tuple(keys), bool(cursor.before))

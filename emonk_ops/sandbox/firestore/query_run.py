@@ -11,7 +11,7 @@ from emonk_ops.sandbox.firestore.collection import Collection, Entries, Stored
 from emonk_ops.sandbox.firestore.database import Database
 from emonk_ops.sandbox.firestore.field_paths import NAME
 from emonk_ops.sandbox.firestore.filters import Leaf, Span, all_of
-from emonk_ops.sandbox.firestore.ordering import LAST
+from emonk_ops.sandbox.firestore.ordering import LAST, name_key
 from emonk_ops.sandbox.firestore.query_plan import Plan, SortKey
 
 
@@ -86,7 +86,7 @@ def _is_points(leaf: Leaf) -> bool:
 
 
 def _named(collection: Collection, leaf: Leaf) -> Iterator[Stored]:
-    prefix = tuple(collection.path.split("/"))
+    prefix = name_key(collection.path)
     for name, *_ in leaf.spans or ():
         if name[:-1] == prefix and name[-1] in collection.documents:
             yield collection.documents[name[-1]]
@@ -115,7 +115,7 @@ def _by_name(collection: Collection, plan: Plan) -> Iterator[Stored]:
     """All documents by id, from the cursor on where there is one."""
     order, low, high = plan.orders[0], None, None
     for cursor in (plan.start, plan.end):
-        if cursor is None or tuple(collection.path.split("/")) != cursor.keys[0][:-1]:
+        if cursor is None or name_key(collection.path) != cursor.keys[0][:-1]:
             continue
         if (cursor is plan.start) != order.descending:
             low = cursor.keys[0][-1]

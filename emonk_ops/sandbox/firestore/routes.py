@@ -8,8 +8,10 @@ import grpc
 
 from emonk_ops.sandbox.firestore.database import described
 from emonk_ops.sandbox.firestore.disk import Disk
-from emonk_ops.sandbox.firestore.handlers import METHODS, STREAMS, FirestoreMethods
+from emonk_ops.sandbox.firestore.handlers import FirestoreMethods
+from emonk_ops.sandbox.firestore.listening import ListenRequest, ListenResponse
 from emonk_ops.sandbox.firestore.state import Databases
+from emonk_ops.sandbox.firestore.tables import METHODS, STREAMS
 from emonk_ops.sandbox.unary import serving, streaming
 from emonk_ops.sandbox.world import World
 
@@ -38,6 +40,11 @@ class FirestoreApi:
                 request_deserializer=request.FromString,
                 response_serializer=response.SerializeToString,
             )
+        routes["Listen"] = grpc.stream_stream_rpc_method_handler(
+            streaming(self.methods.listen),
+            request_deserializer=ListenRequest.FromString,
+            response_serializer=ListenResponse.SerializeToString,
+        )
         return [grpc.method_handlers_generic_handler(SERVICE, routes)]
 
     async def start(self) -> None:

@@ -79,7 +79,7 @@ class Reading:
         begun: bytes = b"",
     ) -> None:
         self._databases = databases
-        self._database = database
+        self.database = database
         self._transaction = transaction
         self.at = at
         self.begun = begun
@@ -89,7 +89,7 @@ class Reading:
         transaction = self._transaction
         if transaction is None or transaction.read_only:
             return
-        locks = self._databases.locks(self._database)
+        locks = self._databases.locks(self.database)
         try:
             await locks.before_read(paths, transaction)
         except BaseException:
@@ -101,7 +101,7 @@ class Reading:
         transaction = self._transaction
         if transaction is None or transaction.read_only:
             return
-        locks = self._databases.locks(self._database)
+        locks = self._databases.locks(self.database)
         try:
             await locks.before_query(Range(parent, collection, descendants), transaction)
         except BaseException:
@@ -110,7 +110,7 @@ class Reading:
 
     def moment(self) -> int:
         """The read time to answer with, in microseconds."""
-        return self._database.clock.read() if self.at is None else self.at
+        return self.database.clock.read() if self.at is None else self.at
 
 
 def check_writable(transaction: Transaction, writes: Sequence[Any]) -> None:

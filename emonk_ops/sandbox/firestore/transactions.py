@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from emonk_ops.sandbox.firestore.database import Database
+from emonk_ops.sandbox.firestore.database import KEPT_MICROSECONDS, Database
 from emonk_ops.sandbox.firestore.errors import (
     closed_transaction,
     invalid,
+    too_old,
     unknown_transaction,
 )
 from emonk_ops.sandbox.firestore.stamps import moment_of
@@ -121,4 +122,6 @@ def past_moment(stamp: Any, database: Database) -> int:
     moment = moment_of(stamp)
     if moment > database.clock.read():
         raise invalid("The requested 'read_time' cannot be in the future.")
+    if moment < database.clock.read() - KEPT_MICROSECONDS:
+        raise too_old()
     return moment

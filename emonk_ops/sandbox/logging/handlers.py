@@ -12,7 +12,7 @@ from google.rpc import status_pb2
 from emonk_ops.sandbox.logging.errors import Refusal, invalid, not_found
 from emonk_ops.sandbox.logging.page_tokens import cursor_of, token_of
 from emonk_ops.sandbox.logging.quota import ReadQuota
-from emonk_ops.sandbox.logging.store import LogStore
+from emonk_ops.sandbox.logging.store import LogStore, project_of
 from emonk_ops.sandbox.logging.validation import (
     check_entry,
     check_log_name,
@@ -97,6 +97,8 @@ def _sorted_out(request: Any) -> tuple[list[Any], dict[int, Refusal]]:
         except Refusal as refusal:
             bad[index] = refusal
         else:
+            labels = entry.resource.labels
+            labels["project_id"] = labels["project_id"] or project_of(entry.log_name)
             good.append(entry)
     return good, bad
 

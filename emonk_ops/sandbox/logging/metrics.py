@@ -67,7 +67,7 @@ class LogMetrics:
     async def update_log_metric(self, request: Any) -> Any:
         """Creates it where there is none, as the platform does."""
         _, metric_id = _parsed(request.metric_name)
-        if request.metric.name not in ("", metric_id):
+        if request.metric.name not in ("", metric_id, request.metric_name):
             raise invalid("The name of the metric must be the one in metric_name.")
         kept = self._store.get(KIND, request.metric_name)
         before = None if kept is None else _Metric.FromString(kept)

@@ -16,6 +16,7 @@ from emonk_ops.sandbox.rest.calls import Calls
 from emonk_ops.sandbox.run.control import RunControl
 from emonk_ops.sandbox.run.handlers import OperationMethods, RevisionMethods
 from emonk_ops.sandbox.run.messages import types
+from emonk_ops.sandbox.run.names import parse_service
 from emonk_ops.sandbox.run.operations import OperationLog
 from emonk_ops.sandbox.run.platform import Platform
 from emonk_ops.sandbox.run.rollouts import Rollouts
@@ -79,7 +80,10 @@ class RunApi:
         if self._world.policies is None or self._world.access is None:
             return []
         methods = PolicyMethods(self._world.policies, self._world.access)
-        return [(name, getattr(methods, attr), kind) for name, attr, kind in POLICY_METHODS]
+        return [
+            (name, _of_a_service(getattr(methods, attribute)), kind)
+            for name, attribute, kind in POLICY_METHODS
+        ]
 
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""
@@ -126,3 +130,11 @@ def _handler(service: str, *methods: tuple[str, Method, Any]) -> grpc.GenericRpc
         for name, method, request in methods
     }
     return grpc.method_handlers_generic_handler(service, routes)
+
+
+def _of_a_service(method: Method) -> Method:
+    async def checked(request: Any) -> Any:
+        parse_service(request.resource)
+        return await method(request)
+
+    return checked
