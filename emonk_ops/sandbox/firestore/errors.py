@@ -16,7 +16,8 @@ def not_found(name: str) -> Refusal:
 
 
 def already_exists(project: str, path: str) -> Refusal:
-    where = f"EntityRef{{partitionRef=dev~{project}, path=/{path}}}"
+    shown = "/".join(f"{one[4:-2]}L" if _is_numeric(one) else one for one in path.split("/"))
+    where = f"EntityRef{{partitionRef=dev~{project}, path=/{shown}}}"
     return Refusal(grpc.StatusCode.ALREADY_EXISTS, f"entity already exists: {where}")
 
 
@@ -49,8 +50,11 @@ def _entity(project: str, path: str) -> str:
 
 def _name(identity: str) -> str:
     """Of a document: `__id7__` is a number."""
-    numeric = identity.startswith("__id")
-    return f"id: {identity[4:-2]}" if numeric and identity.endswith("__") else f'name: "{identity}"'
+    return f"id: {identity[4:-2]}" if _is_numeric(identity) else f'name: "{identity}"'
+
+
+def _is_numeric(identity: str) -> bool:
+    return identity.startswith("__id") and identity.endswith("__")
 
 
 def lock_timeout() -> Refusal:
