@@ -83,8 +83,8 @@ def _answer(
         if one.action is Action.NONE:
             continue
         desk.screen.line(f"  {one.action:10} {one.kind}: {one.title}")
-        for name, (now, then) in one.diff.items():
-            desk.screen.line(f"      {name}: {_short(now)} -> {_short(then)}")
+        for name, (found, wanted) in one.diff.items():
+            desk.screen.line(f"      {name}: {_short(found)} -> {_short(wanted)}")
     desk.screen.line(f"  {counted(changes)}" if changes else "  nothing of ours is there")
     data = {
         "changed": changed,

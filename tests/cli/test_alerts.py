@@ -96,6 +96,7 @@ def test_drift_is_shown_as_field_now_and_then(desk: Desk) -> None:
     told = desk.type("alerts", "plan").stdout
     assert "change     policy: Scheduler Lag" in told
     assert "enabled: False -> True" in told
+    assert told.splitlines()[-1] == "next: emonk-ops alerts apply --env qa"
     failed = desk.type("alerts", "check", code=ExitCode.CHECK_FAILED).stdout
     assert "FAIL Scheduler Lag" in failed
     assert "PASS Scheduler Heartbeat" in failed
