@@ -11,7 +11,7 @@ import typer
 
 from emonk_ops.cli.command import HELP_NAMES, group
 from emonk_ops.cli.output import Output
-from emonk_ops.cli.sandbox_common import DEFAULT, Directory, endpoint_of, refusals
+from emonk_ops.cli.sandbox_common import DEFAULT, Directory, call, endpoint_of, refusals
 from emonk_ops.cli.sandbox_faults import fault_app, instance_app, snapshot_app
 from emonk_ops.errors import ExitCode
 
@@ -97,10 +97,7 @@ def status(
     """What runs in it, and what its clock says."""
     import json
 
-    from emonk_ops.sandbox import launcher
-
-    with refusals():
-        found = launcher.call(endpoint_of(directory), "GET", "/sandbox/status")
+    found = call(directory, "GET", "/sandbox/status")
     if as_json:
         _out.line(json.dumps(found, indent=2))
     else:
@@ -199,11 +196,8 @@ def image_add(
 
     Python modules are found from the present directory.
     """
-    from emonk_ops.sandbox import launcher
-
     content = {"name": name, "command": _absolute(command), "source": str(Path.cwd())}
-    with refusals():
-        launcher.call(endpoint_of(directory), "POST", "/sandbox/images", content)
+    call(directory, "POST", "/sandbox/images", content)
     _out.line(f"image {name}: {' '.join(command)}")
 
 
@@ -220,10 +214,7 @@ def _absolute(command: list[str]) -> list[str]:
 @clock_app.command("now", context_settings=HELP_NAMES)
 def clock_now(directory: Directory = DEFAULT) -> None:
     """The sandbox's time."""
-    from emonk_ops.sandbox import launcher
-
-    with refusals():
-        found = launcher.call(endpoint_of(directory), "GET", "/sandbox/clock")
+    found = call(directory, "GET", "/sandbox/clock")
     _out.line(f"{found['now']} ({found['mode']})")
 
 
@@ -234,15 +225,7 @@ def clock_advance(
 ) -> None:
     """Let a virtual clock run ahead; everything that falls due on the way happens."""
     from emonk_ops.cli.durations import seconds_of
-    from emonk_ops.sandbox import launcher
 
-    seconds = seconds_of(duration)
-    with refusals():
-        found = launcher.call(
-            endpoint_of(directory),
-            "POST",
-            "/sandbox/clock/advance",
-            {"seconds": seconds},
-            seconds=86_400.0,
-        )
+    content = {"seconds": seconds_of(duration)}
+    found = call(directory, "POST", "/sandbox/clock/advance", content, seconds=86_400.0)
     _out.line(found["now"])

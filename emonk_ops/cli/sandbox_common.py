@@ -41,11 +41,21 @@ def endpoint_of(directory: Path) -> Endpoint:
 
 
 def call(
-    directory: Path, method: str, path: str, content: Mapping[str, Any] | None = None
+    directory: Path,
+    method: str,
+    path: str,
+    content: Mapping[str, Any] | None = None,
+    *,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
-    """One control request; what it refuses is said, and ends the command."""
+    """One control request, for at most `seconds` where it may take longer than most.
+
+    What it refuses is said, and ends the command.
+    """
     from emonk_ops.sandbox import launcher
 
+    patience = launcher.CALL_SECONDS if seconds is None else seconds
     with refusals():
-        found: dict[str, Any] = launcher.call(endpoint_of(directory), method, path, content)
+        endpoint = endpoint_of(directory)
+        found: dict[str, Any] = launcher.call(endpoint, method, path, content, seconds=patience)
     return found

@@ -8,14 +8,13 @@ from typing import Any
 from google.cloud.run_v2.types import CreateServiceRequest
 from google.iam.v1 import policy_pb2
 
+from emonk_ops.sandbox.iam.projects import INVOKER, OPERATOR, SERVICE, account
 from emonk_ops.sandbox.run.names import ServiceName
 from emonk_ops.sandbox.run.routes import RunApi
 from emonk_ops.sandbox.run.state import BUNDLED_IMAGE
 from emonk_ops.sandbox.world import World
 
 LOCATION = "us-central1"
-SERVICE = "emonk-agent"
-OPERATOR = "operator@example.com"
 
 OPEN_TO_ALL = policy_pb2.Policy(
     bindings=[policy_pb2.Binding(role="roles/run.invoker", members=["allUsers"])]
@@ -56,7 +55,7 @@ def _request(place: Place, url: str) -> Any:
     service = request.service
     service.labels["emonk-environment"] = place.environment
     template = service.template
-    template.service_account = f"{SERVICE}@{place.project}.iam.gserviceaccount.com"
+    template.service_account = account(SERVICE, f"projects/{place.project}")
     template.scaling.min_instance_count = 1
     template.scaling.max_instance_count = 1
     template.timeout.FromSeconds(300)
@@ -79,7 +78,7 @@ def _environment(place: Place, url: str) -> dict[str, str]:
         "SCHEDULER_HANDLERS": "emonk_ops.sandbox.demo_jobs",
         "VERTEX_AI_PROJECT_ID": place.project,
         "TICK_AUDIENCE": url,
-        "TICK_INVOKER": f"emonk-scheduler@{place.project}.iam.gserviceaccount.com",
+        "TICK_INVOKER": account(INVOKER, f"projects/{place.project}"),
         "ADMIN_USERS": OPERATOR,
         "WEBHOOK_ALLOWED_USERS": OPERATOR,
         "WEBHOOK_AUDIENCE": f"{url}/webhook",

@@ -69,10 +69,6 @@ def unknown_transaction() -> Refusal:
     return invalid("Invalid transaction.")
 
 
-def expired_transaction() -> Refusal:
-    return invalid("The referenced transaction has expired or is no longer valid.")
-
-
 def too_old() -> Refusal:
     """As clients of the platform report it."""
     return Refusal(

@@ -10,6 +10,7 @@ import operator
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from emonk_ops.sandbox.iam.errors import invalid
 
@@ -30,6 +31,7 @@ _TOKENS = re.compile(
 Token = tuple[str, str]
 
 
+@lru_cache(256)
 def parse(expression: str) -> Condition:
     """The condition as a function of the request's time. Raises Refusal for what it cannot be."""
     reader = _Reader(expression)

@@ -7,6 +7,7 @@ scheduler/docs/access-control, firestore/docs/security/iam, logging/docs/access-
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 
@@ -179,6 +180,7 @@ APIS: dict[str, tuple[str, str]] = {
 }
 
 
+@cache
 def api_of(method: str) -> tuple[str, str] | None:
     """Name and title of the API that `/package.Service/Method` belongs to."""
     service = method.lstrip("/")

@@ -151,4 +151,3 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "roles/iam.serviceAccountUser": _set(_ACT_AS),
     "roles/resourcemanager.projectIamAdmin": _set(_PROJECT_READ, _POLICY_READ, _POLICY_WRITE),
 }
-KNOWN = frozenset().union(*PERMISSIONS.values())

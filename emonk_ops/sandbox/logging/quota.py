@@ -12,8 +12,6 @@ from datetime import datetime
 from emonk_ops.sandbox.iam.projects import project_number
 from emonk_ops.sandbox.logging.errors import exhausted
 
-PLATFORM_LIMIT = 60
-
 
 class ReadQuota:
     """Counts reads by project and minute of the world's clock; a limit of 0 counts nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 from google.longrunning.operations_pb2 import Operation
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from emonk_ops.sandbox.iam.projects import OPERATOR
 from emonk_ops.sandbox.run import conditions, traffic
 from emonk_ops.sandbox.run.errors import (
     already_exists,
@@ -87,7 +88,7 @@ class ServiceMethods:
             raise already_exists("Resource", request.service_id)
         service = types.Service(name=str(name), uid=str(uuid.uuid4()))
         service.create_time = self._world.clock.now()
-        service.creator = service.last_modifier = "operator@example.com"
+        service.creator = service.last_modifier = OPERATOR
         service.launch_stage = 4  # GA
         _take(service, request.service, list(_SETTABLE))
         return self._accept(name, service, None, request.validate_only)
