@@ -200,6 +200,7 @@ class Answer:
     text: str
     seconds: float
     by: str
+    at: datetime | None = None  # the server's time: its Date header
 
 
 @dataclass(frozen=True)

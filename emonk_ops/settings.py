@@ -74,6 +74,16 @@ class Environment:
     only_driver: bool = (
         True  # stage 2 makes Cloud Scheduler the only driver (false: created paused)
     )
+    shadow_hours: float = 1.0  # stage 3's soak; the guide asks for 1
+    soak_hours: float = 24.0  # stage 4's soak; the guide asks for 24
+    on_breach: str = "rollback"  # rollback | pause | warn: what a breach during a soak brings about
+    breach_consecutive: int = 2  # looks with the same breach, one after the other, that are enough
+    breach_total: int = 3  # looks with the same breach in all that are enough
+    observe_only: Argv = ()  # criteria that are recorded and never act
+    gated_by: str = ""  # the environment whose stage 4 and rollback drill come before this one's
+    drill_days: int = 7  # how old that drill may be
+    incident_plan: str = ""  # where the incident response plan is written
+    budget_dollars: float = 5.0  # a month of Firestore and Cloud Scheduler
     service_env: Mapping[str, str] = field(default_factory=dict)  # further variables of the service
     service: ServiceSettings = field(default_factory=ServiceSettings)
     commands: CommandSettings = field(default_factory=CommandSettings)

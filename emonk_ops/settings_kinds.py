@@ -11,6 +11,7 @@ from typing import Any
 from emonk_ops.settings import Target
 
 STORAGES = ("json", "firestore")
+ON_BREACH = ("rollback", "pause", "warn")
 YES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 CRON_FIELDS = 5
 EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
@@ -43,6 +44,12 @@ def _count(found: Any) -> int:
 def _seconds(found: Any) -> float:
     if (number := _number(found, float)) <= 0:
         raise ValueError(f"expected seconds above 0, not {found!r}")
+    return number
+
+
+def _amount(found: Any) -> float:
+    if (number := _number(found, float)) <= 0:
+        raise ValueError(f"expected a number above 0, not {found!r}")
     return number
 
 
@@ -112,6 +119,12 @@ def _storage(found: Any) -> str:
     return str(found)
 
 
+def _breach(found: Any) -> str:
+    if found not in ON_BREACH:
+        raise ValueError(f"expected one of {', '.join(ON_BREACH)}, not {found!r}")
+    return str(found)
+
+
 def _cron(found: Any) -> str:
     from datetime import UTC, datetime
 
@@ -150,6 +163,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "whole": _whole,
     "count": _count,
     "seconds": _seconds,
+    "amount": _amount,
     "yes": _yes,
     "words": _words,
     "channels": _channels,
@@ -158,6 +172,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "path": _path,
     "target": _target,
     "storage": _storage,
+    "breach": _breach,
     "cron": _cron,
     "zone": _zone,
 }

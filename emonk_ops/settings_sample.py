@@ -38,7 +38,8 @@ integration_tests = ["python", "-m", "pytest", "tests/integration/test_cron_tick
 [env.qa]
 target = "{target}"           # gcp or sandbox: always said, never guessed (EMONK_TARGET)
 project = "{qa_project}"      # EMONK_PROJECT
-storage = "json"              # EMONK_STORAGE: json or firestore; stage 4 switches to it
+storage = "firestore"         # EMONK_STORAGE: json or firestore; stage 4 switches to it, and what
+                              # runs (JSON, to start with) stays until then
 cadence = "*/5 * * * *"       # EMONK_CADENCE
 only_driver = true            # stage 2 makes Cloud Scheduler the only driver here
 # time_zone = "Etc/UTC"       # EMONK_TIME_ZONE
@@ -46,6 +47,16 @@ only_driver = true            # stage 2 makes Cloud Scheduler the only driver he
 # attempt_deadline_seconds = 180
 # retry_count = 0
 # advisory_tendencies = false # true: a tendency without enough samples does not block
+# shadow_hours = 1.0          # EMONK_SHADOW_HOURS: healthy hours of stage 3 and of stage 4; less
+# soak_hours = 24.0           # EMONK_SOAK_HOURS     than the guide's 1 and 24 is no evidence
+# on_breach = "rollback"      # EMONK_ON_BREACH: rollback, pause (a hold) or warn, during a soak
+# breach_consecutive = 2      # how many looks with the same breach make it act, in a row or
+# breach_total = 3            # in all; a duplicate or a lost run acts at once
+# observe_only = []           # criteria that are recorded and never act, e.g. ["latency-p99"]
+# gated_by = ""               # the environment whose stage 4 and rollback drill come first
+# drill_days = 7              # how old that drill may be
+# incident_plan = ""          # where the incident response plan is, e.g. its URL
+# budget_dollars = 5.0        # a month of Firestore and Cloud Scheduler
 # invoker = ""                # who ticks; empty: emonk-scheduler@PROJECT.iam.gserviceaccount.com
 # service_account = ""        # the service's own; empty: as it runs
 # audience = ""               # of the tick's OIDC token; empty: the service's URL
@@ -58,6 +69,7 @@ project = "{production_project}"
 storage = "firestore"
 cadence = "* * * * *"
 only_driver = false           # stage 2 creates the job paused; the legacy loop keeps driving
+gated_by = "qa"               # qa's stage 4 and rollback drill come before this one's
 
 [alerts]
 # Whom the alert policies notify: email addresses, for which a channel is found or made, and full

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +40,18 @@ class Ports(Protocol):
     def storage_faults(self) -> StorageFaults: ...
 
 
+class Evidence(Protocol):
+    """What verdicts were reached by, kept by name beside the journal."""
+
+    def save(self, name: str, blob: bytes) -> str:
+        """Keep it; its SHA-256 in hexadecimal."""
+        ...
+
+    def load(self, name: str) -> bytes:
+        """Raises NotFound."""
+        ...
+
+
 @dataclass(frozen=True)
 class Toolbox:
     """Everything a check or a step may touch, for one environment.
@@ -47,7 +59,8 @@ class Toolbox:
     `memo` lives for one run: what one step learnt (the revision it deployed, the instant the job
     was resumed) and a later one needs. `waits=False` makes a check that would have to wait answer
     WAITING instead. `keep` is a folder for files that must outlive the process (exported jobs).
-    `say` reports progress of something long.
+    `say` reports progress of something long. `note` writes a record into the journal of the
+    run `run_id`, and `evidence` keeps what is too long for it.
     """
 
     env: Environment
@@ -56,6 +69,9 @@ class Toolbox:
     waits: bool = True
     memo: dict[str, Any] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _line: None
+    evidence: Evidence | None = None
+    run_id: str = ""  # of the journal; empty outside a run
+    note: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _body: None
 
     @property
     def clock(self) -> Clock:

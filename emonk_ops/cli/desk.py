@@ -113,7 +113,13 @@ class Desk:
     def toolbox(
         self, *, waits: bool = False, say: Callable[[str], None] = lambda _line: None
     ) -> Toolbox:
-        return self.with_.open_toolbox(self.env, waits=waits, keep=self.folder / "keep", say=say)
+        from dataclasses import replace
+
+        from emonk_ops.rollout.evidence import EvidenceFolder
+
+        keep = self.folder / "keep"
+        tools = self.with_.open_toolbox(self.env, waits=waits, keep=keep, say=say)
+        return replace(tools, evidence=EvidenceFolder(self.folder / "evidence"))
 
     def show_header(self, *, unfinished: bool = True) -> None:
         """The first line of every screen, and what an earlier command left half way."""

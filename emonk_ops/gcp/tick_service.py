@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -158,6 +160,7 @@ class HttpTickService:
             text=answer.text[:2000],
             seconds=stopwatch.seconds,
             by=_who_answered(answer),
+            at=_date(answer),
         )
 
 
@@ -171,6 +174,13 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _date(answer: httpx.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _who_answered(answer: httpx.Response) -> str:

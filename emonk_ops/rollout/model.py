@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +34,7 @@ class Finding:
     facts: Facts = field(default_factory=dict)
     hint: str = ""  # the next command or act
     wait_until: datetime | None = None  # WAITING: when asking again makes sense
+    more_seconds: float | None = None  # INCONCLUSIVE: how much longer a soak would settle it
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,58 @@ class Reversibility(StrEnum):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A stage of the rollout: gate -> checks -> plan -> apply -> verify -> acceptance -> recorded.
+class Breach:
+    """Something that must not be during a soak. One that is `certain` needs no second look."""
 
-    `capture` reads the whole tuple that a rollback needs (job, revision, traffic, env, driver)
-    before anything is changed; `inverse` computes the rollback's steps from it, purely.
+    criterion: str
+    summary: str
+    certain: bool = False
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a stretch of a soak showed. `covered_seconds` of it were seen, and healthy."""
+
+    since: datetime
+    until: datetime
+    covered_seconds: float
+    breaches: tuple[Breach, ...] = ()
+    summary: str = ""
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Soak:
+    """Healthy time, seen, that a stage wants between its verification and its acceptance.
+
+    `about` says what the time belongs to: when it changes, the soak begins anew. `look` judges the
+    time from `since` to `now` (the server's), in stretches that follow one another; it may end
+    before `now`, for what is not written down yet. `guide_seconds` is what the guide asks for; a
+    shorter soak is no evidence and says so.
+    """
+
+    id: str
+    sentence: str
+    needed_seconds: float
+    guide_seconds: float
+    every_seconds: float  # how often one that waits looks
+    about: Callable[[Toolbox], Facts]
+    look: Callable[[Toolbox, datetime, datetime], Iterable[Look]]
+
+
+def no_soak(_env: Any) -> Soak | None:
+    """For a stage that is done when it is verified and accepted."""
+    return None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the rollout.
+
+    gate -> checks -> plan -> apply -> verify -> soak -> acceptance -> recorded. `capture` reads the
+    whole tuple that a rollback needs (job, revision, traffic, env, driver) before anything is
+    changed; `inverse` computes the rollback's steps from it, purely.
     """
 
     number: int
@@ -128,3 +176,4 @@ class Stage:
     capture: Callable[[Toolbox], Facts] | None
     inverse: Callable[[Any, Facts], tuple[Step, ...]] | None  # settings, captured -> steps
     reversibility: Reversibility = Reversibility.FULL
+    soak: Callable[[Any], Soak | None] = no_soak  # settings -> soak

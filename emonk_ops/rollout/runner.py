@@ -9,13 +9,14 @@ from emonk_ops.clock import Stopwatch
 from emonk_ops.errors import CloudError, ExitCode, Interrupted, LockLost, OpsError
 from emonk_ops.rollout.book import Book, Heading, RunRecord
 from emonk_ops.rollout.checks import Checklist, Words, require_known
-from emonk_ops.rollout.events import Noted, Observer, PhaseBegan, StageBegan
+from emonk_ops.rollout.events import CheckEnded, Noted, Observer, PhaseBegan, StageBegan
 from emonk_ops.rollout.gates import require_open_gate
 from emonk_ops.rollout.guarded import GuardedPorts
-from emonk_ops.rollout.model import CheckResult, Facts, Stage, Step, Verdict
-from emonk_ops.rollout.report import StageReport, StepOutcome
+from emonk_ops.rollout.model import Breach, CheckResult, Facts, Soak, Stage, Step, Verdict
+from emonk_ops.rollout.report import StageReport, StepOutcome, check_data
 from emonk_ops.rollout.rollback import undo
 from emonk_ops.rollout.sentences import conclude
+from emonk_ops.rollout.soaking import MOST_EXTENSIONS, Soaking, more_time
 from emonk_ops.rollout.standing import Standing
 from emonk_ops.rollout.steps import run_step
 from emonk_ops.rollout.verdicts import exit_code_of
@@ -47,9 +48,8 @@ def run_stage(
     require_open_gate(stage, book.standing(), env.name)
     heading = Heading("stage", f"stage {stage.number}: {stage.title}", stage.number, options.reason)
     with book.locked_run(heading) as run:
-        standing = book.standing()
-        require_open_gate(stage, standing, env.name)
-        return _Attempt(stage, tools, run, standing, options, observer).go()
+        require_open_gate(stage, book.standing(), env.name)
+        return _Attempt(stage, tools, run, book.standing, options, observer).go()
 
 
 class _Attempt:
@@ -60,12 +60,19 @@ class _Attempt:
         stage: Stage,
         tools: Toolbox,
         run: RunRecord,
-        standing: Standing,
+        read_standing: Callable[[], Standing],
         options: Options,
         observer: Observer,
     ) -> None:
+        self._read_standing = read_standing
+        standing = read_standing()
         self._stage = stage
-        self._tools = tools = replace(tools, ports=GuardedPorts(tools.ports, run.require_lock))
+        self._tools = tools = replace(
+            tools,
+            ports=GuardedPorts(tools.ports, run.require_lock),
+            note=self._note,
+            run_id=run.id,
+        )
         self._run = run
         self._standing = standing
         self._options = options
@@ -101,24 +108,98 @@ class _Attempt:
 
     def _phases(self) -> None:
         stage, env = self._stage, self._tools.env
-        if not self._all_hold("checks", self._checklist.go_through("checks", stage.checks(env))):
-            return
-        if steps := stage.plan(env):
-            self._options.consent(steps)
+        steps, soak = stage.plan(env), stage.soak(env)
+        soaking = self._soaking(soak, steps) if soak else None
+        if soaking and self._is_soaking():
+            # What it began goes on; a step that would act again is drift, and the soak's to judge.
             self._capture()
-            if not self._apply(steps):
+            ready = self._soaked(soaking) and self._verified()
+        else:
+            ready = self._prepared(steps) and self._verified()
+            ready = ready and (soaking is None or self._soaked(soaking))
+        if ready:
+            self._accepted(soaking)
+
+    def _prepared(self, steps: tuple[Step, ...]) -> bool:
+        checks = self._stage.checks(self._tools.env)
+        if not self._all_hold("checks", self._checklist.go_through("checks", checks)):
+            return False
+        if not steps:
+            return True
+        self._options.consent(steps)
+        self._capture()
+        return self._apply(steps)
+
+    def _verified(self) -> bool:
+        checks = self._stage.verify(self._tools.env)
+        verified = self._checklist.go_through("verify", checks)
+        if self._all_hold("verify", verified):
+            return True
+        self._after_failed_verify(verified)
+        return False
+
+    def _accepted(self, soaking: Soaking | None) -> None:
+        checks = self._stage.acceptance(self._tools.env)
+        while True:
+            accepted = self._checklist.go_through("acceptance", checks)
+            if self._all_hold("acceptance", accepted) or soaking is None:
                 return
-        verified = self._checklist.go_through("verify", stage.verify(env))
-        if not self._all_hold("verify", verified):
-            self._after_failed_verify(verified)
-            return
-        accepted = self._checklist.go_through("acceptance", stage.acceptance(env))
-        self._all_hold("acceptance", accepted)
+            more, why = more_time(accepted)
+            if not more or soaking.extensions >= MOST_EXTENSIONS:
+                return
+            soaking.extend(more, why)
+            del self.report.phases["acceptance"]
+            if not self._soaked(soaking):
+                return
+
+    def _is_soaking(self) -> bool:
+        state = self._standing.soaks.get(self._stage.number)
+        return state is not None and state.open
+
+    def _soaking(self, soak: Soak, steps: tuple[Step, ...]) -> Soaking:
+        return Soaking(
+            soak,
+            steps,
+            stage=self._stage.number,
+            tools=self._tools,
+            run=self._run,
+            current=lambda: self._read_standing().soaks.get(self._stage.number),
+            observer=self._observer,
+        )
+
+    def _soaked(self, soaking: Soaking) -> bool:
+        """Whether the soak is done. A breach has its consequence here."""
+        stopwatch = Stopwatch()
+        self._observer.notice(PhaseBegan("soak", 1))
+        found = soaking.go_on()
+        self._tools.memo["soak"] = found.state
+        result = CheckResult(soaking.check, found.finding, seconds=stopwatch.seconds)
+        self._run.write("check", {"phase": "soak", **check_data(result)})
+        self._observer.notice(CheckEnded("soak", result))
+        if self._all_hold("soak", [result]):
+            return True
+        if found.breach is not None:
+            self._after_breach(found.breach)
+        return False
+
+    def _after_breach(self, breach: Breach) -> None:
+        reason = f"the soak was breached: {breach.criterion}: {breach.summary}"
+        if self._tools.env.on_breach == "rollback":
+            self._roll_back(reason)
+        else:
+            self._run.write("hold.set", {"reason": reason})
+            self.report.hint = (
+                f"emonk-ops rollback --env {self._tools.env.name}, or mend it and: "
+                f'emonk-ops resume --env {self._tools.env.name} --reason "…"'
+            )
 
     def _all_hold(self, phase: str, results: list[CheckResult]) -> bool:
         self.report.phases[phase] = results
         self.report.exit_code = exit_code_of(results)
         return all(result.holds for result in results)
+
+    def _note(self, kind: str, body: Facts) -> None:
+        self._run.write(kind, {"stage": self._stage.number, **body})
 
     def _capture(self) -> None:
         """Read the way back and write it down, unless an unfinished run already did."""

@@ -8,9 +8,11 @@ from datetime import datetime
 from textwrap import shorten
 from typing import Any
 
+from emonk_ops.rollout import soak
 from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
 
+NO_CAPTURE = 0  # of a hold that no rollback set
 LONGEST_REASON = 160  # on a screen; the journal keeps it whole
 
 
@@ -79,6 +81,7 @@ class Standing:
     passed: dict[int, datetime] = field(default_factory=dict)
     attestations: dict[tuple[int, str], Attestation] = field(default_factory=dict)
     hold: Hold | None = None
+    soaks: soak.Soaks = field(default_factory=dict)  # the newest of each stage
 
     def open_capture(self, stage: int) -> Capture | None:
         """The capture that another run of the stage must keep: nothing has passed on top of it."""
@@ -246,6 +249,7 @@ def _rollback_ended(standing: Standing, record: Record) -> None:
     if undone is None:
         return
     undone.rolled_back = True
+    soak.undone(standing.soaks, undone.stage)
     again = any(
         one.stage == undone.stage and one.settled and not one.void and not one.rolled_back
         for one in standing.captures
@@ -253,6 +257,11 @@ def _rollback_ended(standing: Standing, record: Record) -> None:
     for stage in [number for number in standing.passed if number >= undone.stage]:
         if stage > undone.stage or not again:
             del standing.passed[stage]
+
+
+def _hold_set(standing: Standing, record: Record) -> None:
+    reason = shorten(str(record.body["reason"]), LONGEST_REASON)
+    standing.hold = Hold(record.at, reason, NO_CAPTURE, complete=True)
 
 
 def _hold_lifted(standing: Standing, _record: Record) -> None:
@@ -269,5 +278,10 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "attested": _attested,
     "rollback.started": _rollback_started,
     "rollback.ended": _rollback_ended,
+    "hold.set": _hold_set,
     "hold.lifted": _hold_lifted,
+    "soak.began": lambda standing, record: soak.began(standing.soaks, record),
+    "soak.looked": lambda standing, record: soak.looked(standing.soaks, record),
+    "soak.extended": lambda standing, record: soak.extended(standing.soaks, record),
+    "soak.ended": lambda standing, record: soak.ended(standing.soaks, record),
 }

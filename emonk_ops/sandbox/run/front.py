@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from emonk_ops.sandbox.clock import Hold
@@ -52,7 +53,7 @@ class ServiceFront:
         self._world = world
         self._label = f"front {service}"
         self._split: list[tuple[int, RevisionPool]] = []
-        self._server = HttpServer(self._serve)
+        self._server = HttpServer(self._dated)
         self._invokers: Invokers | None = None
         self.url = ""
 
@@ -80,6 +81,13 @@ class ServiceFront:
             if ticket < 0:
                 return pool
         return None
+
+    async def _dated(self, request: Request) -> Response:
+        """The platform's own Date, by the sandbox's clock; an instance may run on another."""
+        answer = await self._serve(request)
+        date = format_datetime(self._world.clock.now(), usegmt=True).encode()
+        headers = [one for one in answer.headers or [] if one[0].lower() != b"date"]
+        return replace(answer, headers=[*headers, (b"date", date)])
 
     async def _serve(self, request: Request) -> Response:
         pool = self._choose()

@@ -32,7 +32,7 @@ def test_the_sample_is_read_and_means_what_the_guide_says(tmp_path: Path, target
     assert found.names == ("qa", "production")
     qa, production = found.environment("qa"), found.environment("production")
     assert qa.target is target
-    assert (qa.storage, qa.cadence, qa.only_driver) == ("json", "*/5 * * * *", True)
+    assert (qa.storage, qa.cadence, qa.only_driver) == ("firestore", "*/5 * * * *", True)
     assert (production.storage, production.cadence) == ("firestore", "* * * * *")
     assert not production.only_driver
     assert qa.service.name == "emonk-agent"
