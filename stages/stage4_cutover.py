@@ -16,6 +16,8 @@ from emonk_ops.operations import (
     tick_job,
     traffic,
 )
+from emonk_ops.operations.acceptance.checks import acceptance_checks
+from emonk_ops.operations.acceptance.soak import production_soak
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.rollout import precedents
@@ -114,10 +116,6 @@ def verify(env: Environment) -> tuple[Check, ...]:
     )
 
 
-def nothing_more(_env: Environment) -> tuple[Check, ...]:
-    return ()
-
-
 STAGE = Stage(
     number=4,
     name="cutover",
@@ -126,8 +124,9 @@ STAGE = Stage(
     checks=checks,
     plan=plan,
     verify=verify,
-    acceptance=nothing_more,
+    acceptance=acceptance_checks,
     capture=capture,
     inverse=inverse_steps,
     reversibility=Reversibility.FULL,
+    soak=production_soak,
 )

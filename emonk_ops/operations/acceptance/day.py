@@ -33,7 +33,8 @@ def stretches(records: Iterable[Record], frame: Frame, seen: Pass) -> Iterator[S
     `seen` is the pass that the records come from, spent already.
     """
     cut = _cut(frame)
-    starts = [one.since for one in cut]
+    # What happens at a tick and behind it, until the next one, is that tick's.
+    starts = [one.slots[0].at for one in cut]
     runs = Runs(frame.lease_seconds, frame.window_seconds)
     for record in records:
         place = bisect_right(starts, record.at) - 1
