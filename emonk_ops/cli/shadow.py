@@ -1,4 +1,4 @@
-"""`emonk-ops shadow compare|check-logs`."""
+"""`emonk-ops shadow watch|compare|check-logs`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from emonk_ops.cli.command import command, group
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.jobs_options import instant_of
+from emonk_ops.cli.shadow_watch import watch
 from emonk_ops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from emonk_ops.operations.judging.certificate import Mutation
     from emonk_ops.operations.judging.verdicts import Judgement
 
-shadow_app = group("Both paths side by side: judged, and what the judge lacks.")
+shadow_app = group("Both paths side by side: watched, judged, and what the judge lacks.")
 LOOK_BACK_HOURS = 1.5
 File = Annotated[
     Path | None,
@@ -35,6 +36,8 @@ Certificate = Annotated[
     bool, typer.Option(help="Try the judge on this window with defects planted (5 more passes).")
 ]
 Bounds = tuple[datetime | None, datetime | None]
+
+command(shadow_app, "watch", title="shadow watch")(watch)
 
 
 @command(shadow_app, "compare", title="shadow compare")
