@@ -156,7 +156,7 @@ def _compare(operator: Operator) -> None:
     (document,) = [json.loads(line) for line in lines]
     rulings = {one["name"]: one for one in document["data"]["rulings"]}
     found = rulings["other-endpoints"]
-    assert found["verdict"] != "FAIL", found
+    assert found["verdict"] == "INCONCLUSIVE", found
     assert found["facts"]["n"] == 25, found
     assert found["facts"]["n_before"] == 25, found
     assert found["facts"]["left_out"]["ticks"] > 30

@@ -18,7 +18,7 @@ from emonk_ops.settings import OPERATOR_AGENT, Environment, ServiceSettings
 MOST_KEPT = 400  # latencies of one endpoint and stretch of time
 MOST_ENDPOINTS = 30
 OTHERS = "others"
-SHORTEST_SECONDS = 0.001  # below it a latency is the platform's rounding
+SHORTEST_SECONDS = 0.01  # below it a latency is the machine's noise
 SLICES = 12
 SLICE_LIMIT = 1_000  # one list call
 # Parts of a path that name one thing of many: numbers, UUIDs, long hexadecimal names.
