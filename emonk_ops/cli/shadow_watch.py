@@ -17,7 +17,7 @@ from emonk_ops.cli.staying import Minutes, stay
 from emonk_ops.errors import ExitCode, Interrupted, OpsError
 
 if TYPE_CHECKING:
-    from emonk_ops.operations.judging.watching import Look
+    from emonk_ops.operations.judging.watching import Look, Watching
     from emonk_ops.ports import LogEntry
     from emonk_ops.rollout.soak import SoakState
     from emonk_ops.toolbox import Toolbox
@@ -88,8 +88,7 @@ def _show(desk: Desk, begin: datetime | None, minutes: float | None, ticks: int 
     showing: AbstractContextManager[None] = nullcontext() if screen is None else screen.showing()
     seen = _Seen(desk, tools, begin)
 
-    def show(found: Look) -> None:
-        soak = soak_words(desk, found)
+    def show(found: Look, soak: str) -> None:
         if screen is None:
             desk.screen.line(look_line(found, soak))
             if found.trouble:
@@ -98,10 +97,11 @@ def _show(desk: Desk, begin: datetime | None, minutes: float | None, ticks: int 
             screen.show(found, soak)
 
     def look() -> float | None:
-        found, new = seen.look()
+        soak = soak_of(desk)
+        found, new = seen.look(soak)
         if found is None:
             return LOOK_SECONDS
-        show(found)
+        show(found, soak_words(soak, found))
         return None if ticks is not None and new >= ticks else found.wait_seconds
 
     say = _complaining(desk) if screen is None else screen.complain
@@ -110,16 +110,14 @@ def _show(desk: Desk, begin: datetime | None, minutes: float | None, ticks: int 
 
 
 class _Seen:
-    """The watching, begun at its first look and begun anew when the shadow begins."""
+    """The watching: begun at its first look, and begun anew where the shadow or its soak is."""
 
     def __init__(self, desk: Desk, tools: Toolbox, begin: datetime | None) -> None:
-        from emonk_ops.operations.judging.watching import Watching
-
-        self._make: Callable[..., Watching] = Watching
         self._desk = desk
         self._tools = tools
         self._given = begin
         self._watching: Watching | None = None
+        self._soak = ""  # whose beginning the window has
         self._since = begin  # ticks before are not new
         self._new = 0
         self._waits = False
@@ -131,34 +129,38 @@ class _Seen:
         if self._watching is not None:
             self._watching.__exit__(None, None, None)
 
-    def look(self) -> tuple[Look | None, int]:
+    def look(self, soak: SoakState | None) -> tuple[Look | None, int]:
         """None while only one path drives; and how many ticks were new so far."""
         self._since = self._since or self._tools.clock.now()
-        if self._watching is None and not self._begin():
+        watching = self._begun(soak)
+        if watching is None:
             return None, 0
-        assert self._watching is not None
-        found = self._watching.look()
+        found = watching.look()
         self._new += sum(one.timestamp >= self._since for one in found.ticks)
         return found, self._new
 
-    def _begin(self) -> bool:
-        from emonk_ops.operations.judging.watching import shadow_began
+    def _begun(self, soak: SoakState | None) -> Watching | None:
+        from emonk_ops.operations.judging.watching import Watching, shadow_began
 
-        begin = self._given
-        settle = False
-        if begin is None and (soak := soak_of(self._desk)) is not None and soak.open:
-            begin = soak.began_at
-        if begin is None:
-            begin, settle = shadow_began(self._tools), True
+        current = soak.id if soak is not None and soak.open and self._given is None else ""
+        if self._watching is not None and current in ("", self._soak):
+            return self._watching
+        begin = soak.began_at if soak is not None and current else self._given
+        settle = begin is None
+        begin = begin or shadow_began(self._tools)
         if begin is None:
             if not self._waits:
                 self._desk.screen.line(
                     "one path drives alone: waiting until both do (emonk-ops stage 3)"
                 )
             self._waits = True
-            return False
-        self._watching = self._make(self._tools, begin, settle=settle)
-        return True
+            return None
+        if self._watching is not None:
+            self._watching.__exit__(None, None, None)
+            self._since = self._tools.clock.now()  # what is read again is not new
+        self._soak = current
+        self._watching = Watching(self._tools, begin, settle=settle)
+        return self._watching
 
 
 def soak_of(desk: Desk) -> SoakState | None:
@@ -171,11 +173,10 @@ def soak_of(desk: Desk) -> SoakState | None:
         return None
 
 
-def soak_words(desk: Desk, found: Look) -> str:
+def soak_words(soak: SoakState | None, found: Look) -> str:
     """How far the soak has come; without one, how long the shadow was watched."""
     from emonk_ops.rollout.sentences import time_left
 
-    soak = soak_of(desk)
     if soak is None:
         return f"{time_left(found.at - found.begin)} of shadow, no soak on record"
     if not soak.open:

@@ -29,7 +29,7 @@ from emonk_ops.toolbox import Toolbox
 
 LOOK_SECONDS = 15.0  # one list call of the sixty a minute that the project has
 SPARE_SECONDS = 30.0  # an entry arrives so long behind the end of its request at the latest
-JUDGING_SHARE = 0.1  # of the time, at most, goes into judging again what was read
+JUDGING_SHARE = 0.1  # of the time, at most, goes into jobs asked for and records judged again
 # One line a tick: the one that has its metrics.
 ENDED_TICKS = tuple(message for message, kind in TICKS.items() if kind != "running")
 
@@ -137,11 +137,11 @@ class Watching:
         if self._rest:
             self._rest -= 1
             return ""
+        asking = Stopwatch()
         trouble = self._ask_for_jobs()
         until = swept.until - ARRIVAL
         if self._jobs is None or self._spool.span is None or until <= self.begin:
             return trouble
-        watch = Stopwatch()
         env = self._tools.env
         self._judgement = compare(
             self._spool,
@@ -152,7 +152,7 @@ class Watching:
             lease_seconds=lease_of(env),
             certified=False,
         ).judgement
-        self._rest = math.floor(watch.seconds / (LOOK_SECONDS * JUDGING_SHARE))
+        self._rest = math.floor(asking.seconds / (LOOK_SECONDS * JUDGING_SHARE))
         return trouble
 
     def _ask_for_jobs(self) -> str:
