@@ -11,7 +11,7 @@ import typer
 
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.screens import is_lively
-from emonk_ops.cli.staying import Minutes, stay
+from emonk_ops.cli.staying import Minutes, left, stay
 from emonk_ops.clock import Stopwatch
 from emonk_ops.errors import ExitCode
 
@@ -64,7 +64,8 @@ def watch(desk: Desk, minutes: Minutes = None, changes: Changes = None) -> ExitC
             table.complain(words)
 
     with showing:
-        return stay(desk, tools.clock, look, every=LOOK_SECONDS, minutes=minutes, say=say)
+        code = stay(desk, tools.clock, look, every=LOOK_SECONDS, minutes=minutes, say=say)
+    return left(desk, code)
 
 
 def _tell(desk: Desk, change: Change, lease: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.jobs_options import instant_of
 from emonk_ops.cli.screens import is_lively
-from emonk_ops.cli.staying import Minutes, stay
+from emonk_ops.cli.staying import Minutes, left, stay
 from emonk_ops.errors import ExitCode, Interrupted, OpsError
 
 if TYPE_CHECKING:
@@ -53,24 +53,23 @@ def _stream(
 
     tools = desk.toolbox()
     sweep: Sweep | None = None
-    left = ticks
+    wanted = ticks
 
     def look() -> float | None:
-        nonlocal sweep, left
+        nonlocal sweep, wanted
         now = tools.clock.now()
         if sweep is None:
             query, since = ticks_query(tools.env), begin or now
             sweep = Sweep(tools.logs, query, since=since, late_seconds=LATE_SECONDS)
         swept = sweep.look(now)
-        for entry in swept.entries if left is None else swept.entries[:left]:
+        for entry in swept.entries[:wanted]:
             desk.out.line(json.dumps(_tick(entry), ensure_ascii=False, default=str))
-        if left is not None:
-            left -= len(swept.entries)
-        return None if left is not None and left <= 0 else swept.calls * LOOK_SECONDS
+        if wanted is not None:
+            wanted = max(0, wanted - len(swept.entries))
+        return None if wanted == 0 else swept.calls * LOOK_SECONDS
 
-    return stay(
-        desk, tools.clock, look, every=LOOK_SECONDS, minutes=minutes, say=_complaining(desk)
-    )
+    say = _complaining(desk)
+    return left(desk, stay(desk, tools.clock, look, every=LOOK_SECONDS, minutes=minutes, say=say))
 
 
 def _tick(entry: LogEntry) -> dict[str, Any]:
@@ -86,7 +85,8 @@ def _show(desk: Desk, begin: datetime | None, minutes: float | None, ticks: int 
     lively = is_lively(desk)
     screen = LiveScreen() if lively else None
     showing: AbstractContextManager[None] = nullcontext() if screen is None else screen.showing()
-    seen = _Seen(desk, tools, begin)
+    say = _complaining(desk) if screen is None else screen.complain
+    seen = _Seen(tools, begin, say)
 
     def show(found: Look, soak: str) -> None:
         if screen is None:
@@ -104,17 +104,17 @@ def _show(desk: Desk, begin: datetime | None, minutes: float | None, ticks: int 
         show(found, soak_words(soak, found))
         return None if ticks is not None and new >= ticks else found.wait_seconds
 
-    say = _complaining(desk) if screen is None else screen.complain
     with seen, showing:
-        return stay(desk, tools.clock, look, every=LOOK_SECONDS, minutes=minutes, say=say)
+        code = stay(desk, tools.clock, look, every=LOOK_SECONDS, minutes=minutes, say=say)
+    return left(desk, code)
 
 
 class _Seen:
     """The watching: begun at its first look, and begun anew where the shadow or its soak is."""
 
-    def __init__(self, desk: Desk, tools: Toolbox, begin: datetime | None) -> None:
-        self._desk = desk
+    def __init__(self, tools: Toolbox, begin: datetime | None, say: Callable[[str], None]) -> None:
         self._tools = tools
+        self._say = say
         self._given = begin
         self._watching: Watching | None = None
         self._soak = ""  # whose beginning the window has
@@ -150,9 +150,7 @@ class _Seen:
         begin = begin or shadow_began(self._tools)
         if begin is None:
             if not self._waits:
-                self._desk.screen.line(
-                    "one path drives alone: waiting until both do (emonk-ops stage 3)"
-                )
+                self._say("one path drives alone: waiting until both do (emonk-ops stage 3)")
             self._waits = True
             return None
         if self._watching is not None:

@@ -10,7 +10,14 @@ import typer
 
 from emonk_ops.cli.desk import Desk
 from emonk_ops.clock import Clock, sleep
-from emonk_ops.errors import CloudError, ExitCode, Interrupted, QuotaExceeded, Unreachable
+from emonk_ops.errors import (
+    EXIT_CODE_MEANINGS,
+    CloudError,
+    ExitCode,
+    Interrupted,
+    QuotaExceeded,
+    Unreachable,
+)
 
 MOST_SLOWED = 16.0
 Minutes = Annotated[
@@ -49,18 +56,24 @@ def stay(
                 say(f"{error.message} (the next look is in {wait * slowed:g} s)")
             if wait is None:
                 return ExitCode.DONE
-            left = _left(clock, deadline)
-            _sleep(clock, desk.with_.clock, min(wait * slowed, left))
-            if left <= wait * slowed:
+            rest = _rest(clock, deadline)
+            _sleep(clock, desk.with_.clock, min(wait * slowed, rest))
+            if rest <= wait * slowed:
                 return ExitCode.DONE
             desk.out.notice_end()
     except Interrupted as stopped:
-        desk.err.line(stopped.message)
         return stopped.exit_code
     return ExitCode.DONE
 
 
-def _left(clock: Clock, deadline: datetime | None) -> float:
+def left(desk: Desk, code: ExitCode) -> ExitCode:
+    """The code, and a word on it where a signal ended the watching; after the screen's end."""
+    if code is not ExitCode.DONE:
+        desk.err.line(f"stopped: {EXIT_CODE_MEANINGS[code]}")
+    return code
+
+
+def _rest(clock: Clock, deadline: datetime | None) -> float:
     """Seconds; without end where none is set, or while the clock cannot be asked."""
     if deadline is None:
         return float("inf")

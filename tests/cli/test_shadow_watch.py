@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from emonk_ops.cli.render_watch import screen_of
 from emonk_ops.errors import ExitCode, PermissionMissing, QuotaExceeded, Unreachable
+from emonk_ops.operations.judging.watching import Watching
 from emonk_ops.settings import Target
 from emonk_ops.settings_sample import sample
 from emonk_ops.testing.world import ILL_IMAGE
@@ -119,6 +123,41 @@ def test_jobs_that_cannot_be_asked_for_are_said_and_it_goes_on(folder: Path) -> 
     assert found.exit_code == ExitCode.DONE
     assert "the jobs could not be asked for (none yet): GET /admin/jobs: HTTP 503" in found.stdout
     assert "nothing is judged yet" in found.stdout
+
+
+def test_the_soak_is_told_and_its_beginning_is_the_windows(folder: Path) -> None:
+    world = growing(folder)
+    world.pass_time(minutes=30)
+    began = BEGIN + timedelta(minutes=10)
+    world.note("soak.began", soak="shadow", at=began, needed_seconds=3_600, about={})
+    until = BEGIN + timedelta(minutes=25)
+    world.note("soak.looked", soak="shadow", until=until, covered_seconds=600, breaches=[])
+    last = world.type("shadow", "watch", "--for", "1").stdout.splitlines()[-1]
+    assert "soak: 50 m 0 s of 1 h 0 m left, coverage 66.7%, ends about 10:50:00Z" in last
+    assert " | ticks 21, " in last  # of the soak's time, not of the whole shadow
+
+
+def test_the_screen_has_the_verdict_first_and_what_is_wrong_before_what_holds(
+    folder: Path,
+) -> None:
+    world = growing(folder, "doubled")
+    world.pass_time(minutes=88)
+    tools = world.toolbox()
+    with Watching(tools, BEGIN) as watching:
+        shown = watching.look()
+        while not shown.caught_up:
+            shown = watching.look()
+    console = Console(file=io.StringIO(), width=100, no_color=True)
+    console.print(screen_of(shown, "soak: [red]", "quota"))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].strip() == "FAIL so far: nothing-twice"
+    assert lines[1:3] == ["soak: [red]", "! quota"]
+    rows = [line.split()[1] for line in lines if line.startswith((" ✘", " ?", " ✔"))]
+    assert rows[0] == "FAIL"
+    assert rows == sorted(rows, key=["FAIL", "INCONCLUSIVE", "PASS"].index)
+    assert max(len(line) for line in lines) <= 100
+    assert all(one in "".join(lines) for one in ("late, median", "late, worst", "duplicates 1"))
 
 
 def test_without_a_shadow_it_waits_for_one(folder: Path) -> None:
