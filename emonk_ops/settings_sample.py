@@ -42,11 +42,11 @@ storage = "firestore"         # EMONK_STORAGE: json or firestore; stage 4 switch
                               # runs (JSON, to start with) stays until then
 cadence = "*/5 * * * *"       # EMONK_CADENCE
 only_driver = true            # stage 2 makes Cloud Scheduler the only driver here
+advisory_tendencies = true    # twelve ticks an hour settle no tendency: here it does not block
 # time_zone = "Etc/UTC"       # EMONK_TIME_ZONE
 # acceptance_intervals = 3    # EMONK_ACCEPTANCE_INTERVALS: how many ticks stage 2 waits for
 # attempt_deadline_seconds = 180
 # retry_count = 0
-# advisory_tendencies = false # true: a tendency without enough samples does not block
 # shadow_hours = 1.0          # EMONK_SHADOW_HOURS: healthy hours of stage 3 and of stage 4; less
 # soak_hours = 24.0           # EMONK_SOAK_HOURS     than the guide's 1 and 24 is no evidence
 # on_breach = "rollback"      # EMONK_ON_BREACH: rollback, pause (a hold) or warn, during a soak
@@ -69,6 +69,7 @@ project = "{production_project}"
 storage = "firestore"
 cadence = "* * * * *"
 only_driver = false           # stage 2 creates the job paused; the legacy loop keeps driving
+# advisory_tendencies = false # a tendency without enough samples makes a soak longer
 gated_by = "qa"               # qa's stage 4 and rollback drill come before this one's
 
 [alerts]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
+
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.unfinished import unfinished_sentence
 from emonk_ops.errors import OpsError
 from emonk_ops.rollout.lock import Lease
+from emonk_ops.rollout.sentences import time_left
 from emonk_ops.rollout.situation import Part
 from emonk_ops.rollout.standing import Standing
 
@@ -18,7 +22,8 @@ def recorded_parts(desk: Desk) -> list[Part]:
         lease = desk.book.lock.describe()
     except OpsError as error:
         return [Part("journal", f"ERROR: {error.message}", ok=False, asked=False, hint=error.hint)]
-    parts = [_stages(standing), _hold(standing, name), lock_part(desk, lease)]
+    parts = [_stages(standing), *_soaks(standing, name), _hold(standing, name)]
+    parts.append(lock_part(desk, lease))
     return parts + [
         Part(
             "unfinished",
@@ -35,6 +40,28 @@ def _stages(standing: Standing) -> Part:
     passed = {str(number): at for number, at in sorted(standing.passed.items())}
     words = ", ".join(f"{number} ({at:%Y-%m-%d %H:%M}Z)" for number, at in passed.items())
     return Part("stages", f"passed: {words or 'none'}", {"passed": passed})
+
+
+def _soaks(standing: Standing, env: str) -> Iterator[Part]:
+    """What is left of those that go on, what blocks them, and how the estimate was made."""
+    for stage, soak in sorted(standing.soaks.items()):
+        if not soak.open:
+            continue
+        breaches = ", ".join(f"{name} {count}" for name, count in sorted(soak.totals.items()))
+        extended = f", extended {soak.extensions} times" if soak.extensions else ""
+        words = (
+            f"stage {stage} ({soak.id}): "
+            f"{_time(soak.covered_seconds)} of {_time(soak.needed_seconds)} covered{extended}; "
+            f"looked until {soak.until:%Y-%m-%d %H:%M:%S}Z, coverage {soak.coverage:.1%}; "
+            f"done about {soak.ends_about:%Y-%m-%d %H:%M}Z (what is left, divided by that "
+            f"coverage); breaches: {breaches or 'none'}"
+        )
+        hint = f"emonk-ops stage {stage} --env {env} --no-wait"
+        yield Part("soak", words, soak.facts(), ok=not soak.streaks, hint=hint)
+
+
+def _time(seconds: float) -> str:
+    return time_left(timedelta(seconds=seconds))
 
 
 def _hold(standing: Standing, env: str) -> Part:

@@ -122,7 +122,10 @@ class Breach:
 
 @dataclass(frozen=True)
 class Look:
-    """What a stretch of a soak showed. `covered_seconds` of it were seen, and healthy."""
+    """What a stretch of a soak showed. `covered_seconds` of it were seen, and healthy.
+
+    `anew` says why the soak has to begin again behind it, if so.
+    """
 
     since: datetime
     until: datetime
@@ -130,6 +133,7 @@ class Look:
     breaches: tuple[Breach, ...] = ()
     summary: str = ""
     facts: Facts = field(default_factory=dict)
+    anew: str = ""
 
 
 @dataclass(frozen=True)

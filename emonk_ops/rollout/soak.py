@@ -60,6 +60,7 @@ class SoakState:
 
     def facts(self) -> dict[str, Any]:
         return {
+            "stage": self.stage,
             "soak": self.id,
             "began_at": self.began_at.isoformat(),
             "looked_until": self.until.isoformat(),

@@ -10,7 +10,7 @@ from typing import Any
 from emonk_ops.operations.server_time import server_now
 from emonk_ops.rollout.book import RunRecord
 from emonk_ops.rollout.events import Noted, Observer
-from emonk_ops.rollout.model import Breach, Check, CheckResult, Finding, Soak, Step, Verdict
+from emonk_ops.rollout.model import Breach, Check, CheckResult, Facts, Finding, Soak, Step, Verdict
 from emonk_ops.rollout.plan import PlannedStep, preview_all
 from emonk_ops.rollout.sentences import time_left
 from emonk_ops.rollout.soak import SoakState, acting, changes, look_body, why_enough
@@ -89,20 +89,23 @@ class Soaking:
         if state is None or state.ended not in ("", "done"):
             return self._begin(about, now)
         if differs := changes(state.about, about):
-            why = "; ".join(differs)
-            self._write("soak.ended", {"how": f"began anew: {why}"})
-            self._say(f"the soak begins anew: {why}", warning=True)
-            return self._begin(about, now)
+            return self._anew("; ".join(differs), about, now)
         return state
 
-    def _begin(self, about: dict[str, Any], now: datetime) -> SoakState:
+    def _anew(self, why: str, about: Facts, now: datetime) -> SoakState:
+        self._write("soak.ended", {"how": f"began anew: {why}"})
+        self._say(f"the soak begins anew: {why}", warning=True)
+        return self._begin(about, now)
+
+    def _begin(self, about: Facts, now: datetime) -> SoakState:
         needed = self._soak.needed_seconds
-        self._write("soak.began", {"about": about, "needed_seconds": needed, "at": now})
+        self._write("soak.began", {"about": dict(about), "needed_seconds": needed, "at": now})
         self._say(f"the soak begins: {time_left(timedelta(seconds=needed))} of healthy time")
         return self._require()
 
     def _look(self, state: SoakState, now: datetime) -> Breach | None:
         env = self._tools.env
+        self._tools.memo["soak"] = state
         for look in self._soak.look(self._tools, state.until, now):
             self._write("soak.looked", look_body(self._soak, look))
             for breach in look.breaches:
@@ -113,6 +116,8 @@ class Soaking:
             if found is not None and env.on_breach != "warn":
                 why = why_enough(env, state, found)
                 return replace(found, summary=f"{found.summary} ({why})")
+            if look.anew:
+                self._anew(look.anew, state.about, look.until)
         return None
 
     def _drifted(self, state: SoakState, now: datetime) -> Breach | None:

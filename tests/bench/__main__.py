@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from tests.bench import startup
+from tests.bench.api_analysis import api_analysis
 from tests.bench.draining import claiming, draining
 from tests.bench.judging import analysis, judging
 from tests.bench.polling import polling
@@ -35,6 +36,7 @@ def main() -> None:
         "ticking": ticking,
         "judging": judging,
         "analysis": analysis,
+        "api": api_analysis,
     }
     parser.add_argument("section", nargs="*", help=f"of {', '.join(sections)}; none means all")
     options = parser.parse_args()

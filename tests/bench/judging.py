@@ -146,11 +146,11 @@ def measured(path: Path, certified: bool) -> dict[str, Any]:
         "read": read - began,
         "judge": judged_at - read,
         "certificate": max(0.0, ended - judged_at - (judged_at - read)),
-        "peak_mb": _peak_kb() / 1024,
+        "peak_mb": peak_kb() / 1024,
     }
 
 
-def _peak_kb() -> int:
+def peak_kb() -> int:
     """Of this program alone: `ru_maxrss` would begin at what the parent had when it forked."""
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))

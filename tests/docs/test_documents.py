@@ -13,7 +13,14 @@ from emonk_ops.cli.app import app
 from emonk_ops.errors import EXIT_CODE_MEANINGS, EXIT_CODE_PRECEDENCE
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "runbook.md", "docs/firestore.md", "docs/library.md", "docs/sandbox.md")
+DOCUMENTS = (
+    "README.md",
+    "runbook.md",
+    "docs/ci.md",
+    "docs/firestore.md",
+    "docs/library.md",
+    "docs/sandbox.md",
+)
 
 
 def code_blocks(text: str) -> Iterator[str]:
@@ -72,4 +79,4 @@ def test_the_exit_codes_in_the_readme_are_the_real_ones() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_to_files_of_the_project_lead_somewhere(document: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / document).read_text()):
-        assert (ROOT / target).exists(), target
+        assert (ROOT / document).parent.joinpath(target).exists(), target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from emonk_ops.operations.judging.rules import Rules
 from emonk_ops.operations.judging.samples import Pairs, Sample
@@ -50,6 +50,7 @@ def _compared(
     if sample.n < least:
         missing = least - sample.n
         summary = f"{sample.n} pairs; needs {missing} more{_time(missing, sample.n, rules)}"
+        facts["more_seconds"] = _seconds_for(missing, sample.n, rules)
         return Ruling(name, "tendency", Verdict.INCONCLUSIVE, summary, facts)
     found = shift_of(sample.values, tests=TESTS)
     verdict = equivalence(found, *bounds)
@@ -58,6 +59,7 @@ def _compared(
     if verdict is Verdict.INCONCLUSIVE:
         needed = pairs_needed(found, *bounds)
         more = None if needed is None else max(1, needed - found.n)
+        facts["more_seconds"] = None if more is None else _seconds_for(more, sample.n, rules)
         summary += (
             "; too near to the margin to be settled by more pairs"
             if more is None
@@ -66,6 +68,8 @@ def _compared(
         return Ruling(name, "tendency", verdict, summary, facts)
     noise = _noise(again, bounds, rules, verdict)
     if noise:
+        missing = least - again.n
+        facts["more_seconds"] = _seconds_for(missing, again.n, rules) if missing > 0 else None
         return Ruling(name, "tendency", Verdict.INCONCLUSIVE, f"{summary}; {noise}", facts)
     return Ruling(name, "tendency", verdict, summary, facts)
 
@@ -134,15 +138,21 @@ def _rate(
     n: int,
     failed: int,
     rules: Rules,
-    facts: dict[str, object] | dict[str, int],
+    facts: Mapping[str, object],
 ) -> Ruling:
     bound, margin = error_rate_bound(n, failed), rules.error_margin
     told += f"; the rate is below {bound:.1%} (95 %)"
     if bound < margin:
         return Ruling(name, "tendency", Verdict.PASS, told, facts)
     more = more_clean_samples(n, failed, margin)
+    facts = {**facts, "more_seconds": _seconds_for(more, n, rules)}
     told += f"; below {margin:.0%} needs {more} more without one{_time(more, n, rules)}"
     return Ruling(name, "tendency", Verdict.INCONCLUSIVE, told, facts)
+
+
+def _seconds_for(more: int, n: int, rules: Rules) -> float | None:
+    """How long so many more samples take at the pace of this window; None without a pace."""
+    return more / n * rules.hours * 3600 if n else None
 
 
 def _time(more: int, n: int, rules: Rules) -> str:
