@@ -156,9 +156,20 @@ def test_few_requests_say_how_many_more_it_takes() -> None:
     found = ruled(5, 60)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "more requests" in found.summary
+    assert found.facts["more_seconds"] > 3_600
     few = [*traffic(random.Random(1), BEFORE, 40), *traffic(random.Random(2), SHADOW, 3)]
     told = performance(few, WINDOWS, ServiceSettings()).summary
     assert "needs about 17 more requests in the shadow" in told
+
+
+def test_time_does_not_settle_what_only_more_of_the_time_before_would() -> None:
+    rng = random.Random(9)
+    found = performance(
+        [*traffic(rng, BEFORE, 60), *traffic(rng, SHADOW, 4_000)], WINDOWS, ServiceSettings()
+    )
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "cannot be compared with itself (A/A): needs about" in found.summary
+    assert found.facts["more_seconds"] is None
 
 
 def test_ticks_probes_and_calls_of_ours_are_named_and_do_not_count() -> None:

@@ -55,16 +55,35 @@ def performance(entries: Iterable[LogEntry], windows: Windows, service: ServiceS
     short = _too_few(n_before, after.n, traffic.left_out.total())
     if short:
         return Ruling(NAME, "tendency", Verdict.INCONCLUSIVE, short, facts)
-    slower, told_latency = _latency(first, second, after, facts)
-    failing, told_errors = _errors(first, second, after, facts)
-    verdicts = (slower, failing)
+    parts = (_latency(first, second, after, facts), _errors(first, second, after, facts))
+    verdicts = [one.verdict for one in parts]
     verdict = Verdict.INCONCLUSIVE
     if Verdict.FAIL in verdicts:
         verdict = Verdict.FAIL
-    elif verdicts == (Verdict.PASS, Verdict.PASS):
+    elif verdicts == [Verdict.PASS, Verdict.PASS]:
         verdict = Verdict.PASS
-    summary = f"n={n_before} before, {after.n} in the shadow: {told_latency}; {told_errors}"
+    told = "; ".join(one.told for one in parts)
+    summary = f"n={n_before} before, {after.n} in the shadow: {told}"
+    facts["more_seconds"] = _more_seconds(parts, after)
     return Ruling(NAME, "tendency", verdict, summary, facts)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of the two questions. `more` is how many requests would settle it; None: not so."""
+
+    verdict: Verdict
+    told: str
+    more: int | None = None
+
+
+def _more_seconds(parts: Iterable[_Part], after: Stretch) -> float | None:
+    """How much longer the shadow has to be for what is open; None where time settles nothing."""
+    wanted = [one.more for one in parts if one.verdict is Verdict.INCONCLUSIVE]
+    known = [one for one in wanted if one is not None]
+    if not known or len(known) < len(wanted):
+        return None
+    return max(known) / after.n * (after.end - after.begin).total_seconds()
 
 
 def _too_few(before: int, after: int, ours: int) -> str:
@@ -83,14 +102,12 @@ def _too_few(before: int, after: int, ours: int) -> str:
     )
 
 
-def _latency(
-    first: Stretch, second: Stretch, after: Stretch, facts: dict[str, Any]
-) -> tuple[Verdict, str]:
+def _latency(first: Stretch, second: Stretch, after: Stretch, facts: dict[str, Any]) -> _Part:
     margin = math.log(MARGIN)
     before = {name: _together(first, second, name) for name in {*first.kinds, *second.kinds}}
     strata = _strata(before, _values(after))
     if not strata:
-        return Verdict.INCONCLUSIVE, "no endpoint was called often enough both times"
+        return _Part(Verdict.INCONCLUSIVE, "no endpoint was called often enough both times")
     found = shift_between(strata, tests=TESTS)
     again = _strata(_values(first), _values(second))
     calm = shift_between(again, tests=TESTS) if again else None
@@ -102,46 +119,49 @@ def _latency(
     told += f" against at most {MARGIN:g}"
     verdict = equivalence(found, -math.inf, margin)
     if verdict is Verdict.INCONCLUSIVE:
-        return verdict, f"{told}, {_needs(found, margin)}"
+        more = _more_for_latency(found, -math.inf, margin)
+        return _Part(verdict, f"{told}, {_needs(more)}", more)
     quiet = Verdict.INCONCLUSIVE if calm is None else equivalence(calm, -margin, margin)
     if quiet is Verdict.FAIL:
-        return Verdict.INCONCLUSIVE, f"{told}, but the time before differs so from itself (A/A)"
+        told += ", but the time before differs so from itself (A/A)"
+        return _Part(Verdict.INCONCLUSIVE, told)
     if quiet is Verdict.INCONCLUSIVE and verdict is Verdict.PASS:
-        needs = "" if calm is None else f": {_needs(calm, margin, also_below=True)} before"
-        return quiet, f"{told}, but the time before cannot be compared with itself (A/A){needs}"
-    return verdict, told
+        told += ", but the time before cannot be compared with itself (A/A)"
+        # More of the time before is wanted, and no longer shadow brings it.
+        needs = f": {_needs(_more_for_latency(calm, -margin, margin))} before" if calm else ""
+        return _Part(quiet, told + needs)
+    return _Part(verdict, told)
 
 
-def _needs(found: Estimate, margin: float, *, also_below: bool = False) -> str:
-    needed = pairs_needed(found, -margin if also_below else -math.inf, margin)
-    if needed is None:
+def _more_for_latency(found: Estimate, lowest: float, highest: float) -> int | None:
+    needed = pairs_needed(found, lowest, highest)
+    return None if needed is None else max(1, needed - found.n)
+
+
+def _needs(more: int | None) -> str:
+    if more is None:
         return "too near to the margin to be settled by more requests"
-    return f"needs about {max(1, needed - found.n)} more requests"
+    return f"needs about {more} more requests"
 
 
-def _errors(
-    first: Stretch, second: Stretch, after: Stretch, facts: dict[str, Any]
-) -> tuple[Verdict, str]:
+def _errors(first: Stretch, second: Stretch, after: Stretch, facts: dict[str, Any]) -> _Part:
     n, failed = first.n + second.n, first.failed + second.failed
     _, high = rate_difference(failed, n, after.failed, after.n)
     low, _ = rate_difference(failed, n, after.failed, after.n, tail=0.05 / TESTS)
     facts["errors"] = {"before": failed, "shadow": after.failed, "low": low, "high": high}
-    told = f"5xx {failed} before, {after.failed} in the shadow, more by less than {high:.1%} (95 %)"
+    told = f"5xx {failed} of {n} before, {after.failed} of {after.n} in the shadow"
     if high < ERROR_MARGIN:
-        return Verdict.PASS, told
-    if low > ERROR_MARGIN:
-        calm, _ = rate_difference(
-            first.failed, max(first.n, 1), second.failed, max(second.n, 1), tail=0.05 / TESTS
-        )
-        if calm > ERROR_MARGIN:
-            return Verdict.INCONCLUSIVE, f"{told}, but they grew as much before (A/A)"
-        return (
-            Verdict.FAIL,
-            f"5xx {failed} of {n} before, {after.failed} of {after.n} in the shadow",
-        )
-    more = _more_for_errors(failed, n, after.failed, after.n)
-    needs = "too near to the margin" if more is None else f"needs about {more} more requests"
-    return Verdict.INCONCLUSIVE, f"{told}, {needs}"
+        return _Part(Verdict.PASS, f"{told}, more by less than {high:.1%} (95 %)")
+    if low <= ERROR_MARGIN:
+        more = _more_for_errors(failed, n, after.failed, after.n)
+        told += f", more by less than {high:.1%} (95 %), {_needs(more)}"
+        return _Part(Verdict.INCONCLUSIVE, told, more)
+    calm, _ = rate_difference(
+        first.failed, max(first.n, 1), second.failed, max(second.n, 1), tail=0.05 / TESTS
+    )
+    if calm > ERROR_MARGIN:
+        return _Part(Verdict.INCONCLUSIVE, f"{told}, but they grew as much before (A/A)")
+    return _Part(Verdict.FAIL, told)
 
 
 def _more_for_errors(failed: int, n: int, after: int, n_after: int) -> int | None:
