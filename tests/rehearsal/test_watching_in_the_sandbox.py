@@ -20,6 +20,7 @@ from emonk_ops.operations.tick_job import ensure_enabled, ensure_job
 from emonk_ops.operations.waiting import ask_until
 from emonk_ops.ports import DeployRequest
 from emonk_ops.sandbox import launcher
+from emonk_ops.sandbox.endpoint import Endpoint
 from emonk_ops.settings import Environment, Target
 from emonk_ops.settings_sample import sample
 from emonk_ops.toolbox import Toolbox
@@ -33,10 +34,11 @@ WEBHOOK = {"message": {"sender": {"email": "nobody@example.com"}, "text": "hello
 class Operator:
     """Types commands in a folder whose sandbox runs, and looks behind them through the ports."""
 
-    def __init__(self, folder: Path, tools: Toolbox, directory: Path) -> None:
+    def __init__(self, folder: Path, tools: Toolbox, endpoint: Endpoint) -> None:
         self._folder = folder
+        self._endpoint = endpoint
         self.tools = tools
-        self.directory = directory
+        self.directory = tools.env.sandbox_dir
 
     def starts(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -55,6 +57,10 @@ class Operator:
         finally:
             process.kill()
         return process.returncode, out.splitlines(), err
+
+    def limits_reads(self, a_minute: int) -> None:
+        body = {"reads_per_minute": a_minute}
+        launcher.call(self._endpoint, "POST", "/sandbox/logging/quota", body, seconds=5.0)
 
     def begins_the_shadow(self) -> None:
         tools = self.tools
@@ -80,7 +86,7 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
     ports = Wiring(env)
     try:
         launcher.wait_for_services(endpoint)
-        yield Operator(tmp_path, Toolbox(env, ports, tmp_path / "keep"), directory)
+        yield Operator(tmp_path, Toolbox(env, ports, tmp_path / "keep"), endpoint)
     finally:
         ports.close()
         launcher.end(directory)
@@ -99,6 +105,7 @@ def test_a_shadow_is_watched_its_jobs_too_and_its_neighbours_compared(operator: 
     _watch_jobs(operator)
     _call_webhook(tools, 25)
     _compare(operator)
+    _spend_a_quota(operator)
     _interrupt(operator)
     _go_away(operator)
     _lose_the_cloud(operator)
@@ -161,6 +168,21 @@ def _compare(operator: Operator) -> None:
     assert found["facts"]["n_before"] == 25, found
     assert found["facts"]["left_out"]["ticks"] > 30
     assert found["facts"]["left_out"]["admin"] > 100
+
+
+def _spend_a_quota(operator: Operator) -> None:
+    """Four reads a minute are enough for it; with two it is slower, says so, and goes on."""
+    operator.limits_reads(4)
+    code, lines, _ = operator.types("shadow", "watch", "--for", "5")
+    assert (code, [line for line in lines if "!" in line]) == (0, [])
+    operator.limits_reads(2)
+    code, lines, _ = operator.types("shadow", "watch", "--for", "5")
+    assert code == 0
+    said = [line for line in lines if "!" in line]
+    assert said
+    assert all("Quota exceeded" in line for line in said)
+    assert len([line for line in lines if " | ticks " in line]) > 4
+    operator.limits_reads(0)
 
 
 def _interrupt(operator: Operator) -> None:
