@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emonk_ops.operations.job_watch import Change, JobView
 
 LINES_BESIDE = 5  # of a screen: header, head, what is left out, trouble, the cursor
+LEAST_WIDTHS = (12, 9, 9, 9, 5, 6, 9)  # together within 80 columns
 MOST_REMEMBERED = 1_000
 
 
@@ -59,10 +60,14 @@ class JobTable:
 
     def _screen(self, trouble: str) -> RenderableType:
         from rich.console import Group
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
-        columns = ("job", "state", "due_at", self._lease, "fence", "holder", "changed")
+        heads = ("job", "state", "due_at", self._lease, "fence", "holder", "changed")
+        columns = (
+            Column(head, no_wrap=True, overflow="ellipsis", min_width=least)
+            for head, least in zip(heads, LEAST_WIDTHS, strict=True)
+        )
         table = Table(*columns, box=None)
         room = max(1, self._console.height - LINES_BESIDE)
         names = sorted(self._jobs, key=self._rank)
@@ -86,7 +91,7 @@ class JobTable:
         return (
             name,
             view.state,
-            _time(view.due_at),
+            self._time(view.due_at),
             self._lease_text(view.lease_until),
             str(view.fence),
             view.holder or "-",
@@ -97,13 +102,17 @@ class JobTable:
         if until is None or self._at is None:
             return "-"
         left = (datetime.fromisoformat(until) - self._at).total_seconds()
-        return f"{_time(until)} ({left:.0f} s)" if left > 0 else f"{_time(until)} EXPIRED"
+        return f"{self._time(until)} ({left:.0f} s)" if left > 0 else f"{self._time(until)} EXPIRED"
+
+    def _time(self, text: str | None) -> str:
+        """Without its day, where that is today."""
+        if text is None:
+            return "-"
+        at = datetime.fromisoformat(text)
+        today = self._at is not None and at.date() == self._at.date()
+        return f"{at:%H:%M:%SZ}" if today else f"{at:%m-%d %H:%M:%SZ}"
 
     def _style(self, name: str) -> str:
         if self._changed.get(name) == self._at:
             return "bold"
         return "cyan" if self._jobs[name].lease_until is not None else ""
-
-
-def _time(text: str | None) -> str:
-    return "-" if text is None else f"{datetime.fromisoformat(text):%m-%d %H:%M:%SZ}"

@@ -173,6 +173,8 @@ def test_the_table_has_the_leased_first_and_says_what_does_not_fit() -> None:
     jobs = {f"job-{number}": JobView("scheduled", None, None, 1, None) for number in range(5)}
     live, over = (at + timedelta(seconds=left) for left in (90, -5))
     jobs["z-held"] = JobView("leased", live.isoformat(), live.isoformat(), 2, "r1/[red]one")
+    later = (at + timedelta(days=3)).isoformat()
+    jobs["job-0"] = JobView("scheduled", later, None, 1, None)
     jobs["y-over"] = JobView("leased", over.isoformat(), over.isoformat(), 7, "r1/two")
     with table.showing():
         table.show(at, jobs, ())
@@ -180,9 +182,10 @@ def test_the_table_has_the_leased_first_and_says_what_does_not_fit() -> None:
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "7 jobs, 2 leased, 4 of them not shown" in text
-    assert "01-05 09:01:30Z (90 s)" in text
-    assert "01-05 08:59:55Z EXPIRED" in text
+    assert "09:01:30Z (90 s)" in text
+    assert "08:59:55Z EXPIRED" in text
     assert "r1/[red]one" in text
     assert "job-0" in text
+    assert "01-08 09:00:00Z" in text
     assert "job-1" not in text
     assert "! no answer" in text
