@@ -12,11 +12,12 @@ from emonk_ops.cli.wording import moment
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
+    from rich.table import Column
 
     from emonk_ops.operations.job_watch import Change, JobView
 
 LINES_BESIDE = 5  # of a screen: header, head, what is left out, trouble, the cursor
-LEAST_WIDTHS = (12, 9, 9, 9, 5, 6, 9)  # together within 80 columns
+SHORT = {"state": 9, "due_at": 12, "lease_until": 17, "fence": 5}  # columns
 MOST_REMEMBERED = 1_000
 
 
@@ -60,15 +61,10 @@ class JobTable:
 
     def _screen(self, trouble: str) -> RenderableType:
         from rich.console import Group
-        from rich.table import Column, Table
+        from rich.table import Table
         from rich.text import Text
 
-        heads = ("job", "state", "due_at", self._lease, "fence", "holder", "changed")
-        columns = (
-            Column(head, no_wrap=True, overflow="ellipsis", min_width=least)
-            for head, least in zip(heads, LEAST_WIDTHS, strict=True)
-        )
-        table = Table(*columns, box=None)
+        table = Table(*self._columns(), box=None)
         room = max(1, self._console.height - LINES_BESIDE)
         names = sorted(self._jobs, key=self._rank)
         for name in names[:room]:
@@ -80,6 +76,18 @@ class JobTable:
         if trouble:
             rows.append(Text(f"! {trouble}", "yellow"))
         return Group(*rows)
+
+    def _columns(self) -> Iterator[Column]:
+        """What is short has its width; names and holders share the rest of the line."""
+        from rich.table import Column
+
+        rest = self._console.width - sum(SHORT.values()) - 2 * (len(SHORT) + 2)
+        longest = max((len(name) for name in self._jobs), default=0)
+        names = max(4, min(longest, rest * 2 // 3))
+        widths = {"job": names, **SHORT, "holder": max(6, rest - names)}
+        for name, width in widths.items():
+            head = self._lease if name == "lease_until" else name
+            yield Column(head, no_wrap=True, overflow="ellipsis", width=width)
 
     def _rank(self, name: str) -> tuple[bool, float, str]:
         changed = self._changed.get(name)
@@ -95,14 +103,13 @@ class JobTable:
             self._lease_text(view.lease_until),
             str(view.fence),
             view.holder or "-",
-            moment(self._changed.get(name))[-9:],
         )
 
     def _lease_text(self, until: str | None) -> str:
         if until is None or self._at is None:
             return "-"
         left = (datetime.fromisoformat(until) - self._at).total_seconds()
-        return f"{self._time(until)} ({left:.0f} s)" if left > 0 else f"{self._time(until)} EXPIRED"
+        return f"{self._time(until)} {f'{left:.0f} s' if left > 0 else 'EXPIRED'}"
 
     def _time(self, text: str | None) -> str:
         """Without its day, where that is today."""
@@ -110,7 +117,7 @@ class JobTable:
             return "-"
         at = datetime.fromisoformat(text)
         today = self._at is not None and at.date() == self._at.date()
-        return f"{at:%H:%M:%SZ}" if today else f"{at:%m-%d %H:%M:%SZ}"
+        return f"{at:%H:%M:%SZ}" if today else f"{at:%m-%d %H:%MZ}"
 
     def _style(self, name: str) -> str:
         if self._changed.get(name) == self._at:
