@@ -104,8 +104,8 @@ def _tick(kind: str) -> Callable[[datetime, Mapping[str, Any]], Tick]:
             revision=str(said.get("revision", "")),
             duration_ms=float(said.get("duration_ms", 0.0)),
             driver=str(said.get("driver") or ""),
-            numbers=_numbers(said) if kind in COUNTED else None,
-            executed=bool(said.get("executed", kind != "not_executed")),
+            numbers=_numbers(said) if kind in COUNTED and "jobs_due" in said else None,
+            executed=bool(said.get("executed", True)),
         )
 
     return read

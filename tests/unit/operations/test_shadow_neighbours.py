@@ -59,8 +59,7 @@ def test_few_calls_are_inconclusive_and_say_how_much_longer() -> None:
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.more_seconds is not None
     silent = asked(slower=1.0, n=0)
-    assert silent.verdict is Verdict.INCONCLUSIVE
-    assert silent.more_seconds is None
+    assert silent.verdict is Verdict.ASK, "nothing can degrade there, and a person says so"
     assert "nobody called another endpoint" in silent.summary
 
 
