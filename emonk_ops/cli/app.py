@@ -20,6 +20,7 @@ ENTRIES = {
         "rollback",
         "register_resume",
     ),
+    "hold": Entry("Let nothing go forward until `resume`, saying why.", "hold"),
     "status": Entry(
         "Who drives, what serves, the job, stages, hold, lock, and what is unfinished.", "status"
     ),
