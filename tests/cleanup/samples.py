@@ -36,15 +36,15 @@ async def lifespan(app):
 
 app = Starlette(routes=routes(service), lifespan=lifespan)
 ''',
-    "handlers.py": '''\
+    "handlers.py": """\
 from emonk_ops.tick import handler
 
 
 @handler("greet")
 async def greet(context):
     return {"greeted": context.payload["who"]}
-''',
-    "tests/test_service.py": '''\
+""",
+    "tests/test_service.py": """\
 import httpx
 from starlette.testclient import TestClient
 
@@ -60,7 +60,7 @@ def test_a_tick_is_answered():
 
 def test_httpx_is_there():
     assert httpx.codes.OK == 200
-''',
+""",
     ".env.example": """\
 PORT=8080
 SCHEDULER_STORAGE=json
@@ -195,7 +195,7 @@ class AgentCore:
         await asyncio.sleep(0)
         return text.upper()
 ''',
-    "agent/main.py": '''\
+    "agent/main.py": """\
 from contextlib import asynccontextmanager
 
 from agent.core import AgentCore
@@ -216,8 +216,8 @@ async def lifespan(app):
 
 async def cron_tick():
     return await scheduler.run_tick()
-''',
-    "tests/test_scheduler.py": '''\
+""",
+    "tests/test_scheduler.py": """\
 import asyncio
 from datetime import datetime, timezone
 
@@ -243,8 +243,8 @@ def test_a_tick_runs_what_is_due():
 
 def test_the_agent_answers():
     assert asyncio.run(AgentCore(CronScheduler()).answer("a")) == "A"
-''',
-    "tests/test_loop.py": '''\
+""",
+    "tests/test_loop.py": """\
 import asyncio
 
 from agent.scheduler import CronScheduler
@@ -258,7 +258,7 @@ def test_the_loop_starts_once():
         await loop.stop()
 
     asyncio.run(whole())
-''',
+""",
     "README.md": "# Agent\r\n\r\nWindows wrote this.\r\n",
 }
 

@@ -20,9 +20,14 @@ from emonk_ops.operations.legacy_source.model import (
 )
 from emonk_ops.operations.legacy_source.modules import Module, Unparsable, last_name, text_of
 from emonk_ops.operations.legacy_source.names import AGENT_STARTS, CHECKS
-from emonk_ops.operations.legacy_source.removal import leftovers, mark
+from emonk_ops.operations.legacy_source.removal import leftovers, mark, unused_name
 from emonk_ops.operations.legacy_source.statements import Fate, fates
-from emonk_ops.operations.legacy_source.tidying import imports_of, is_empty_module, rewritten
+from emonk_ops.operations.legacy_source.tidying import (
+    imports_of,
+    is_empty_module,
+    is_furniture_name,
+    rewritten,
+)
 
 DYNAMIC = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller"}
 
@@ -60,7 +65,7 @@ def references(folder: Path) -> list[Place]:
     lenses = [Lens(module, legacy) for module in modules]
     marked = [lens.module.place(node) for lens in lenses for node in _marked(lens)]
     used = [place for lens in lenses for place in leftovers(lens)]
-    return sorted({*unparsable, *marked, *used, *(p for one in lenses for p in _dynamic(one))})
+    return sorted({*unparsable, *marked, *used, *_all_dynamic(lenses)})
 
 
 def _parsed(files: Mapping[str, bytes]) -> tuple[list[Module], list[Place]]:
@@ -92,7 +97,7 @@ def _source_patch(lenses: Sequence[Lens], options: Options) -> Patch:
         removed=tuple(removed),
         refusals=tuple(sorted(set(refusals))),
         test_refusals=tuple(sorted({place for _, one in judged for place in one.refusals})),
-        warnings=tuple(sorted({place for lens in lenses for place in _dynamic(lens)})),
+        warnings=tuple(sorted({*_no_longer_read(own), *_all_dynamic(lenses)})),
         left=tuple(place for lens in own for place in _flags_left(lens)),
     )
 
@@ -144,6 +149,21 @@ def _lost_imports(lenses: Sequence[Lens], emptied: Sequence[Lens]) -> Iterator[P
             for node in imports_of(lens.module, gone.module.file):
                 if node not in imports and not lens.is_gone(node):
                     yield lens.module.place(node, f"imports from {gone.module.file}, which goes")
+
+
+def _no_longer_read(lenses: Sequence[Lens]) -> Iterator[Place]:
+    """Variables that are kept because what is put into them does something."""
+    for lens in lenses:
+        for node in lens.module.nodes:
+            if isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1:
+                name = unused_name(lenses, lens, node)
+                if name and not is_furniture_name(name):
+                    yield lens.module.place(node, f"{name} is no longer read; its value is kept")
+
+
+def _all_dynamic(lenses: Sequence[Lens]) -> Iterator[Place]:
+    for lens in lenses:
+        yield from _dynamic(lens)
 
 
 def _dynamic(lens: Lens) -> Iterator[Place]:

@@ -57,16 +57,21 @@ class Rewriting(cst.CSTTransformer):
         staying = iter(updated.body)
         body: list[cst.BaseStatement] = []
         loose: list[cst.EmptyLine] = []
+        gap = 0
         for before in original.body:
             if self._goes(before):
                 kept = comments_to_keep(before.leading_lines)  # type: ignore[attr-defined]
                 loose += kept if any(line.comment for line in kept) else []
+                gap = max(gap, blanks(kept)) if body else 0
                 continue
             first = next(staying)
-            lead = first.leading_lines  # type: ignore[attr-defined]
-            body.append(first.with_changes(leading_lines=(*loose, *lead)) if loose else first)
+            lead = (*loose, *first.leading_lines)  # type: ignore[attr-defined]
+            missing = [cst.EmptyLine(indent=False)] * max(0, gap - blanks(lead))
+            if loose or missing:
+                first = first.with_changes(leading_lines=(*missing, *lead))
+            body.append(first)
             body += [next(staying) for _ in range(self._flattened.get(before, 1) - 1)]
-            loose = []
+            loose, gap = [], 0
         return body, loose
 
     def _goes(self, statement: cst.BaseStatement) -> bool:
@@ -184,6 +189,11 @@ def filtered(
     if kept and goes(original[-1]):
         kept[-1] = kept[-1].with_changes(comma=updated[-1].comma)
     return kept
+
+
+def blanks(lines: Sequence[cst.EmptyLine]) -> int:
+    """How many of the lines, from the first on, are blank."""
+    return next((at for at, line in enumerate(lines) if line.comment is not None), len(lines))
 
 
 def comments_to_keep(lines: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:

@@ -86,12 +86,13 @@ def _is_furniture(node: cst.CSTNode) -> bool:
     return all(
         isinstance(one, cst.Import | cst.ImportFrom)
         or (isinstance(one, cst.Expr) and isinstance(one.value, cst.BaseString))
-        or (isinstance(one, cst.Assign) and _is_furniture_name(last_name(one.targets[0].target)))
+        or (isinstance(one, cst.Assign) and is_furniture_name(last_name(one.targets[0].target)))
         for one in node.body
     )
 
 
-def _is_furniture_name(name: str) -> bool:
+def is_furniture_name(name: str) -> bool:
+    """What a file has whether somebody reads it or not."""
     return name in ("__all__", "logger", "log", "_logger", "_log", "LOGGER")
 
 
