@@ -11,7 +11,7 @@ from emonk_ops.cli import options
 from emonk_ops.cli.command import command
 from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode, Refused, UsageError
-from emonk_ops.operations.legacy_source.model import JsonStorage, Tests
+from emonk_ops.operations.legacy_source.model import JsonStorage, LoopTests
 
 if TYPE_CHECKING:
     from emonk_ops.operations.legacy_source.applying import Applied
@@ -27,7 +27,8 @@ Storage = Annotated[
     typer.Option("--json-storage", help="remove: Firestore becomes the default of the settings."),
 ]
 OwnTests = Annotated[
-    Tests, typer.Option("--tests", help="remove: also the tests that only test the removed path.")
+    LoopTests,
+    typer.Option("--tests", help="remove: also the tests that only test the removed path."),
 ]
 Docs = Annotated[
     list[str] | None,
@@ -48,7 +49,7 @@ def cleanup(
     plan: options.Plan = False,
     apply: Apply = False,
     json_storage: Storage = JsonStorage.keep,
-    tests: OwnTests = Tests.keep,
+    tests: OwnTests = LoopTests.keep,
     docs: Docs = None,
 ) -> ExitCode:
     """Remove the in-process loop from a service's source: shown as a patch, or written."""
@@ -161,7 +162,9 @@ def _report(desk: Desk, patch: Patch, done: Applied) -> ExitCode:
             desk.screen.line(f"written on the branch {done.branch}, not committed")
             if not done.trials:
                 desk.screen.line("no tests ran: there is no emonk-ops.toml that names them")
-        return desk.answer(data, hint="git diff, then git add -A && git commit" if done.files else "")
+        return desk.answer(
+            data, hint="git diff, then git add -A && git commit" if done.files else ""
+        )
     desk.screen.line("everything was put back: the service's tests did not pass with the patch")
     failed = any(finding.verdict is Verdict.FAIL for _, finding in done.trials)
     return desk.answer(

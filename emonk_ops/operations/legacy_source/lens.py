@@ -77,7 +77,10 @@ class Lens:
         )
 
     def is_call(self, node: cst.CSTNode) -> bool:
-        return isinstance(node, cst.Call) and self.is_reference(node.func)
+        """A call that begins or ends the loop. One round of it does work that must not get lost."""
+        if not isinstance(node, cst.Call) or last_name(node) == CHECKS:
+            return False
+        return self.is_reference(node.func)
 
     def is_spawn(self, node: cst.CSTNode) -> bool:
         """`asyncio.create_task(scheduler.start())`, `Thread(target=scheduler.start)`."""
@@ -96,6 +99,8 @@ class Lens:
         )
 
     def _names_legacy(self, value: cst.CSTNode) -> bool:
+        if last_name(value) == CHECKS:
+            return False
         return self.is_reference(value) or self.is_call(value)
 
     def handle_of(self, target: cst.CSTNode) -> Handle | None:

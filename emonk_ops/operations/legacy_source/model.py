@@ -17,7 +17,7 @@ class JsonStorage(StrEnum):
     remove = "remove"
 
 
-class Tests(StrEnum):
+class LoopTests(StrEnum):
     """What becomes of tests that only test the removed path."""
 
     keep = "keep"
@@ -29,7 +29,7 @@ class Options:
     """How to clean up. `documents` are glob patterns; empty means: those that speak of the loop."""
 
     json_storage: JsonStorage = JsonStorage.keep
-    tests: Tests = Tests.keep
+    tests: LoopTests = LoopTests.keep
     documents: tuple[str, ...] = ()
     service: ServiceSettings = field(default_factory=ServiceSettings)
     cadence: str = "* * * * *"

@@ -7,29 +7,32 @@ from pathlib import Path
 
 import libcst as cst
 
-from emonk_ops.operations.legacy_source import documents, mentions, own_tests, storage_default
+from emonk_ops.operations.legacy_source import (
+    documents,
+    mentions,
+    notices,
+    own_tests,
+    storage_default,
+)
 from emonk_ops.operations.legacy_source.folder import source_files
 from emonk_ops.operations.legacy_source.lens import Lens
 from emonk_ops.operations.legacy_source.model import (
     FileChange,
     JsonStorage,
+    LoopTests,
     Options,
     Patch,
     Place,
-    Tests,
 )
 from emonk_ops.operations.legacy_source.modules import Module, Unparsable, last_name, text_of
 from emonk_ops.operations.legacy_source.names import AGENT_STARTS, CHECKS
-from emonk_ops.operations.legacy_source.removal import leftovers, mark, unused_name
+from emonk_ops.operations.legacy_source.removal import leftovers, mark
 from emonk_ops.operations.legacy_source.statements import Fate, fates
 from emonk_ops.operations.legacy_source.tidying import (
     imports_of,
     is_empty_module,
-    is_furniture_name,
     rewritten,
 )
-
-DYNAMIC = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller"}
 
 
 def make_patch(folder: Path, options: Options | None = None) -> Patch:
@@ -65,7 +68,7 @@ def references(folder: Path) -> list[Place]:
     lenses = [Lens(module, legacy) for module in modules]
     marked = [lens.module.place(node) for lens in lenses for node in _marked(lens)]
     used = [place for lens in lenses for place in leftovers(lens)]
-    return sorted({*unparsable, *marked, *used, *_all_dynamic(lenses)})
+    return sorted({*unparsable, *marked, *used, *notices.dynamic(lenses)})
 
 
 def _parsed(files: Mapping[str, bytes]) -> tuple[list[Module], list[Place]]:
@@ -82,7 +85,7 @@ def _parsed(files: Mapping[str, bytes]) -> tuple[list[Module], list[Place]]:
 def _source_patch(lenses: Sequence[Lens], options: Options) -> Patch:
     own = [lens for lens in lenses if not lens.module.is_test]
     refusals = [place for lens in own for place in _refusals(lens)]
-    remove = options.tests is Tests.remove
+    remove = options.tests is LoopTests.remove
     judged = [(lens, own_tests.judge(lens, remove=remove)) for lens in lenses if lens not in own]
     emptied = [lens for lens in own if is_empty_module(lens) and lens.legacy.marks]
     deleted = [*emptied, *(lens for lens, one in judged if one.empty)]
@@ -97,7 +100,7 @@ def _source_patch(lenses: Sequence[Lens], options: Options) -> Patch:
         removed=tuple(removed),
         refusals=tuple(sorted(set(refusals))),
         test_refusals=tuple(sorted({place for _, one in judged for place in one.refusals})),
-        warnings=tuple(sorted({*_no_longer_read(own), *_all_dynamic(lenses)})),
+        warnings=tuple(sorted({*notices.noticed(own), *notices.dynamic(lenses)})),
         left=tuple(place for lens in own for place in _flags_left(lens)),
     )
 
@@ -149,38 +152,6 @@ def _lost_imports(lenses: Sequence[Lens], emptied: Sequence[Lens]) -> Iterator[P
             for node in imports_of(lens.module, gone.module.file):
                 if node not in imports and not lens.is_gone(node):
                     yield lens.module.place(node, f"imports from {gone.module.file}, which goes")
-
-
-def _no_longer_read(lenses: Sequence[Lens]) -> Iterator[Place]:
-    """Variables that are kept because what is put into them does something."""
-    for lens in lenses:
-        for node in lens.module.nodes:
-            if isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1:
-                name = unused_name(lenses, lens, node)
-                if name and not is_furniture_name(name):
-                    yield lens.module.place(node, f"{name} is no longer read; its value is kept")
-
-
-def _all_dynamic(lenses: Sequence[Lens]) -> Iterator[Place]:
-    for lens in lenses:
-        yield from _dynamic(lens)
-
-
-def _dynamic(lens: Lens) -> Iterator[Place]:
-    """Names of removed things in strings, which nobody can follow for sure."""
-    legacy = lens.legacy
-    for node in lens.module.nodes:
-        name = text_of(node)
-        if name is None or lens.is_gone(node):
-            continue
-        parts = name.replace(":", ".").split(".")
-        above = lens.module.parent(node)
-        call = lens.module.parent(above) if isinstance(above, cst.Arg) else None
-        by_name = isinstance(call, cst.Call) and last_name(call) in DYNAMIC
-        if (by_name and name in legacy.names | legacy.methods) or (
-            parts[-1] in legacy.names and name.isprintable() and " " not in name
-        ):
-            yield lens.module.place(node, f"names {name!r} in a string: look whether it is meant")
 
 
 def _flags_left(lens: Lens) -> Iterator[Place]:
