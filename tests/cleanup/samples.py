@@ -262,6 +262,50 @@ def test_the_loop_starts_once():
     "README.md": "# Agent\r\n\r\nWindows wrote this.\r\n",
 }
 
+# Cloud Scheduler from its first day on; what it starts and runs is no loop over jobs.
+CLEAN = {
+    "service.py": '''\
+"""The agent."""
+
+import threading
+
+from starlette.applications import Starlette
+
+import handlers  # noqa: F401
+from emonk_ops.tick import TickService, routes
+
+service = TickService.from_environment()
+app = Starlette(routes=routes(service), lifespan=service.lifespan)
+
+
+class Worker:
+    def __init__(self) -> None:
+        self.running = False
+
+    def start(self) -> None:
+        self.running = True
+        thread = threading.Thread(target=self.work)
+        thread.start()
+        thread.join()
+
+    def work(self) -> None:
+        self.running = False
+''',
+    "handlers.py": OURS["handlers.py"],
+    "tests/test_service.py": OURS["tests/test_service.py"]
+    + """
+
+def test_the_worker_ends():
+    from service import Worker
+
+    worker = Worker()
+    worker.start()
+    assert not worker.running
+""",
+    ".env.example": "PORT=8080\nSCHEDULER_STORAGE=json\n",
+    "docs/chat.md": "# Chat\n\nNothing about jobs.\n",
+}
+
 
 def write(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
