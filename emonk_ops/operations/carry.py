@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from emonk_ops.errors import (
@@ -86,8 +87,9 @@ def before_it(tools: Toolbox, revision: str) -> Carried | None:
 
 def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     """Import into the serving revision, activate, read back, and settle the saved export."""
-    _wait_for_health(tools, revision)
+    wait_for_health(tools, revision)
     imported = persistently(tools, lambda: tools.service.import_jobs(carried.document))
+    strangers = _silence_strangers(tools, carried)
     driver = _able(tools, carried, revision)
     state = persistently(tools, lambda: activated(tools, driver, carried.epoch + 1))
     gap = (tools.clock.now() - datetime.fromisoformat(carried.quiesced_at)).total_seconds()
@@ -112,10 +114,36 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
         "checksum_exported": carried.document["checksum"],
         "checksum_after": imported["checksum"],
         "import": {key: imported.get(key) for key in ("imported", "unchanged", "kept_newer")},
+        "strangers_cancelled": strangers,
         "driver": state.driver,
         "epoch": state.epoch,
         "nobody_drove_seconds": round(gap, 3),
     }
+
+
+def _silence_strangers(tools: Toolbox, carried: Carried) -> list[str]:
+    """Jobs that an older carriage left where these arrive; they would run again.
+
+    What was scheduled after the jobs were taken is nobody's leftover.
+    """
+    known = {str(job["id"]) for job in carried.document.get("jobs", ())}
+    taken = datetime.fromisoformat(carried.quiesced_at)
+    found = [
+        str(job["id"])
+        for job in persistently(tools, lambda: list(tools.service.list_jobs()))
+        if job["id"] not in known and _may_run(job) and _made_at(job) < taken
+    ]
+    for job_id in found:
+        persistently(tools, partial(tools.service.cancel_job, job_id))
+    return found
+
+
+def _may_run(job: Mapping[str, Any]) -> bool:
+    return job.get("due_at") is not None or bool(job.get("paused"))
+
+
+def _made_at(job: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(job["created_at"]))
 
 
 def _take(tools: Toolbox, driver_after: str) -> Carried | None:
@@ -192,7 +220,7 @@ def answers(tools: Toolbox, revision: str, *, seconds: float) -> tuple[int, str]
     return ask_until(tools.clock, ask, lambda found: found == (200, revision), seconds=seconds)
 
 
-def _wait_for_health(tools: Toolbox, revision: str) -> None:
+def wait_for_health(tools: Toolbox, revision: str) -> None:
     status, reached = answers(tools, revision, seconds=HEALTH_SECONDS)
     if (status, reached) != (200, revision):
         raise StepFailed(

@@ -7,8 +7,10 @@ from typing import Any
 
 from emonk_ops.errors import DeployFailed, NotOffered, StepFailed
 from emonk_ops.operations import activation, carry, service_env
+from emonk_ops.operations.hand_over import hand_over
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.probes import last_lines
+from emonk_ops.operations.service_env import Shape
 from emonk_ops.operations.traffic import to_latest
 from emonk_ops.ports import DeployRequest, Revision, Service
 from emonk_ops.rollout.model import StepResult
@@ -21,11 +23,11 @@ Differences = dict[str, list[str]]
 
 def ensure_legacy_revision(tools: Toolbox) -> StepResult:
     """Stage 1: both paths exist, and the legacy loop drives."""
-    return _ensure(tools, legacy_loop=True, driver="legacy", command=tools.env.commands.deploy)
+    return _ensure(tools, service_env.LEGACY, tools.env.commands.deploy)
 
 
 def preview_legacy_revision(tools: Toolbox) -> StepResult:
-    return _preview(tools, legacy_loop=True, driver="legacy", command=tools.env.commands.deploy)
+    return _preview(tools, service_env.LEGACY, tools.env.commands.deploy)
 
 
 def ensure_cloud_revision(tools: Toolbox) -> StepResult:
@@ -33,60 +35,119 @@ def ensure_cloud_revision(tools: Toolbox) -> StepResult:
 
     Through the API only: the image that stage 1 brought stays, and nothing is built.
     """
-    return _ensure(tools, legacy_loop=False, driver="cloud")
+    return _ensure(tools, service_env.CLOUD)
 
 
 def preview_cloud_revision(tools: Toolbox) -> StepResult:
-    return _preview(tools, legacy_loop=False, driver="cloud")
+    return _preview(tools, service_env.CLOUD)
 
 
-def _ensure(tools: Toolbox, *, legacy_loop: bool, driver: str, command: Argv = ()) -> StepResult:
+def ensure_shadow_revision(tools: Toolbox) -> StepResult:
+    """Stage 3: both paths drive, in turns."""
+    return _ensure(tools, service_env.SHADOW)
+
+
+def preview_shadow_revision(tools: Toolbox) -> StepResult:
+    return _preview(tools, service_env.SHADOW)
+
+
+def ensure_firestore(tools: Toolbox) -> StepResult:
+    """Stage 4, first half: all jobs into Firestore; who drives stays who it was.
+
+    Again after the second half it is already so: the loop does not come back.
+    """
+    if _is_done(tools, service_env.CLOUD_ON_FIRESTORE):
+        return preview_firestore(tools)
+    return _ensure(tools, service_env.SHADOW_ON_FIRESTORE)
+
+
+def preview_firestore(tools: Toolbox) -> StepResult:
+    if _is_done(tools, service_env.CLOUD_ON_FIRESTORE):
+        return StepResult(False, "already so: Firestore, and the loop has ended")
+    return _preview(tools, service_env.SHADOW_ON_FIRESTORE)
+
+
+def ensure_no_loop(tools: Toolbox) -> StepResult:
+    """Stage 4, second half: the loop is gone and Cloud Scheduler drives alone."""
+    return _ensure(tools, service_env.CLOUD_ON_FIRESTORE)
+
+
+def preview_no_loop(tools: Toolbox) -> StepResult:
+    return _preview(tools, service_env.CLOUD_ON_FIRESTORE)
+
+
+def _ensure(tools: Toolbox, shape: Shape, command: Argv = ()) -> StepResult:
     changed, facts = False, {}
     if left := carry.unfinished(tools):
         tools.say(f"finishing what an interrupted run began: jobs of {left.from_revision}")
         facts = carry.bring(tools, left, serving_revision(tools).name)
         changed = True
     service = tools.run.describe_service()
-    request = _request(tools, service, legacy_loop=legacy_loop)
+    request = _request(tools, service, shape)
     needed = _needed(tools, service, request)
     if needed or command:
-        facts = carry.carry_over(
-            tools, lambda: _switch(tools, request, command), driver_after=driver
-        )
+        over = hand_over if _shares_its_store(tools, shape) else carry.carry_over
+        facts = over(tools, lambda: _switch(tools, request, command), driver_after=shape.driver)
         return StepResult(True, _told(facts), {**facts, "changes": needed})
-    if driven := _ensure_driver(tools, driver):
-        return StepResult(True, f"{driver} drives now, epoch {driven['epoch']}", driven)
+    if driven := _ensure_driver(tools, shape.driver):
+        return StepResult(True, f"{shape.driver} drives now, epoch {driven['epoch']}", driven)
     serving = service.serving_revision
     if changed:
         return StepResult(True, _told(facts), facts)
     return StepResult(False, f"already so: {serving} serves", {"revision": serving})
 
 
-def _preview(tools: Toolbox, *, legacy_loop: bool, driver: str, command: Argv = ()) -> StepResult:
+def _is_done(tools: Toolbox, shape: Shape) -> bool:
+    """Whether the serving revision has these variables already; other drift is for its own step."""
+    want = service_env.wanted(tools.env, "", shape)
+    named = ("SCHEDULER_STORAGE", "SCHEDULER_LEGACY_LOOP", "SCHEDULER_SHADOW_MODE")
+    running = serving_revision(tools).env
+    return all(running.get(name) == want[name] for name in named)
+
+
+def _shares_its_store(tools: Toolbox, shape: Shape) -> bool:
+    """Whether the next revision finds all jobs where they are."""
+    running = service_env.storage_of(serving_revision(tools).env)
+    return running == "firestore" and shape.storage in ("", "firestore")
+
+
+def _preview(tools: Toolbox, shape: Shape, command: Argv = ()) -> StepResult:
     service = tools.run.describe_service()
-    request = _request(tools, service, legacy_loop=legacy_loop)
-    needed = _needed(tools, service, request)
+    request = _request(tools, service, shape)
+    needed = _needed(tools, service, request) | _driven_otherwise(tools, shape)
     if command:
         needed = {"command": ["", " ".join(command)], **needed}
     if not needed:
         return StepResult(False, f"already so: {service.serving_revision} serves")
-    summary = f"a new revision after {service.serving_revision}; {driver} drives"
+    summary = f"a new revision after {service.serving_revision}; {shape.driver} drives"
     return StepResult(True, summary, {"diff": needed})
 
 
-def _request(tools: Toolbox, service: Service, *, legacy_loop: bool) -> DeployRequest:
+def _driven_otherwise(tools: Toolbox, shape: Shape) -> Differences:
+    try:
+        state = tools.service.driver()
+    except NotOffered:
+        return {}
+    if state.driver == shape.driver and state.role == "driving":
+        return {}
+    if not state.driver:
+        return {}  # a fresh store: its revision waits for jobs, then drives as its environment says
+    return {"driver": [f"{state.driver or 'none'} ({state.role})", shape.driver]}
+
+
+def _request(tools: Toolbox, service: Service, shape: Shape) -> DeployRequest:
     """What serves, changed as the stage wants: the newest template may be one that failed.
 
     The loop needs an instance that is always there, and JSON storage only one of them.
     """
     running = serving_revision(tools)
-    storage = running.env.get("SCHEDULER_STORAGE", "json")
+    storage = shape.storage or service_env.storage_of(running.env)
     return DeployRequest(
         image=tools.env.service.image or running.image,
-        env=service_env.wanted(tools.env, service.uri, legacy_loop=legacy_loop),
+        env=service_env.wanted(tools.env, service.uri, shape),
         min_instances=max(1, running.min_instances),
         max_instances=1 if storage == "json" else None,
-        cpu_always_allocated=True if legacy_loop else None,
+        cpu_always_allocated=True if shape.loop else None,
     )
 
 
@@ -167,6 +228,11 @@ def _ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
 
 
 def _told(facts: dict[str, Any]) -> str:
+    if facts.get("shared"):
+        return (
+            f"{facts['revision']} serves on the same store; "
+            f"{facts['driver']} drives (epoch {facts['epoch']})"
+        )
     if not facts.get("carried"):
         return f"{facts['revision']} serves; jobs not carried: {facts.get('why')}"
     return (

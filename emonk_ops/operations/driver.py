@@ -81,6 +81,10 @@ def cloud_drives_alone(tools: Toolbox) -> Finding:
     return _judge(who_drives(tools), expected="cloud")
 
 
+def both_drive(tools: Toolbox) -> Finding:
+    return _judge(who_drives(tools), expected="shadow")
+
+
 def no_job_enabled(tools: Toolbox) -> Finding:
     job = tools.jobs.describe()
     if job is None:
@@ -108,7 +112,7 @@ def _judge(found: Driving, *, expected: str) -> Finding:
         return Finding(Verdict.FAIL, f"{told}; expected {expected}", facts)
     if expected == "legacy" and found.job_enabled:
         return Finding(Verdict.FAIL, f"two could drive: {told}", facts)
-    if expected == "cloud" and not found.job_enabled:
+    if expected in ("cloud", "shadow") and not found.job_enabled:
         return Finding(Verdict.FAIL, f"nobody ticks: {told}", facts)
     if found.state and found.state.role != "driving":
         return Finding(Verdict.FAIL, f"the serving revision is {found.state.role}: {told}", facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from emonk_ops.settings import Environment
 
@@ -47,13 +48,34 @@ STORAGES = ("json", "firestore", "memory")
 STANDBY_SECONDS = 60
 
 
-def wanted(env: Environment, uri: str, *, legacy_loop: bool) -> dict[str, str | None]:
-    """The variables that a deployment sets; storage is stage 4's and stays as it runs."""
+@dataclass(frozen=True)
+class Shape:
+    """What a stage makes of the service: who drives, through which paths, on which storage."""
+
+    driver: str  # legacy | cloud | shadow
+    loop: bool
+    storage: str = ""  # empty: as it runs
+
+    @property
+    def shadow(self) -> bool:
+        return self.driver == "shadow"
+
+
+LEGACY = Shape("legacy", loop=True)
+CLOUD = Shape("cloud", loop=False)
+SHADOW = Shape("shadow", loop=True)
+SHADOW_ON_FIRESTORE = Shape("shadow", loop=True, storage="firestore")
+CLOUD_ON_FIRESTORE = Shape("cloud", loop=False, storage="firestore")
+
+
+def wanted(env: Environment, uri: str, shape: Shape) -> dict[str, str | None]:
+    """The variables that a deployment sets; where the shape names no storage, it stays."""
     return {
         "ENVIRONMENT": env.name,
         "SCHEDULER_CADENCE": env.cadence,
-        "SCHEDULER_LEGACY_LOOP": "true" if legacy_loop else "false",
-        "SCHEDULER_SHADOW_MODE": None,
+        "SCHEDULER_LEGACY_LOOP": "true" if shape.loop else "false",
+        "SCHEDULER_SHADOW_MODE": "true" if shape.shadow else None,
+        **_storage(env, shape),
         "SCHEDULER_STANDBY_SECONDS": str(STANDBY_SECONDS),
         # The service compares it with its own tick budget and refuses to start if they clash.
         "SCHEDULER_ATTEMPT_DEADLINE_SECONDS": str(env.attempt_deadline_seconds),
@@ -61,6 +83,17 @@ def wanted(env: Environment, uri: str, *, legacy_loop: bool) -> dict[str, str | 
         "TICK_INVOKER": env.tick_invoker,
         **env.service_env,
     }
+
+
+def _storage(env: Environment, shape: Shape) -> dict[str, str | None]:
+    if shape.storage != "firestore":
+        return {}
+    return {"SCHEDULER_STORAGE": "firestore", "VERTEX_AI_PROJECT_ID": env.project}
+
+
+def storage_of(running: Mapping[str, str]) -> str:
+    """The storage that runs; json is the service's own default."""
+    return running.get("SCHEDULER_STORAGE") or "json"
 
 
 def differences(running: Mapping[str, str], want: Mapping[str, str | None]) -> dict[str, list[str]]:

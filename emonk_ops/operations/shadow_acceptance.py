@@ -11,7 +11,6 @@ from emonk_ops.operations.shadow_window import (
     ShadowWindow,
     jobs_of_service,
     judged,
-    reach,
     read,
 )
 from emonk_ops.rollout.model import Check, Finding, Verdict
@@ -75,10 +74,9 @@ def window(tools: Toolbox) -> ShadowWindow:
     known = tools.memo.get(MEMO)
     if isinstance(known, ShadowWindow) and known.until == soak.until:
         return known
-    last = reach(tools.env, soak.began_at, soak.until) or soak.until
     jobs = jobs_of_service(tools)
-    with read(tools, soak.began_at, last) as spool:
-        comparison = judged(tools, spool, jobs, soak.began_at, last, certified=True)
+    with read(tools, soak.began_at, soak.until) as spool:
+        comparison = judged(tools, spool, jobs, soak.began_at, soak.until, certified=True)
     found = ShadowWindow(soak.began_at, soak.until, jobs, comparison)
     tools.memo[MEMO] = found
     return found

@@ -37,12 +37,12 @@ def shadow_soak(env: Environment) -> Soak:
 def look(tools: Toolbox, since: datetime, now: datetime) -> Iterator[Look]:
     """One look at all slots behind `since` that have had their time.
 
-    The whole soak is judged at each look, so that no slot lies at an edge for ever.
+    What was at the edge of the look before is judged again, so that no slot stays there.
     """
     last = reach(tools.env, since, now)
     if last is None:
         return
-    began: datetime = tools.memo["soak"].began_at
+    began = max(tools.memo["soak"].began_at, since - 2 * rules_for(tools, since, last).horizon)
     with read(tools, began, last) as spool:
         jobs = jobs_of_service(tools)
         found = judged(tools, spool, jobs, began, last, certified=False).judgement

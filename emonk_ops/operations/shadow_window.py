@@ -49,8 +49,14 @@ def end_of(env: Environment, last_slot: datetime) -> datetime:
 
 
 def read(tools: Toolbox, began: datetime, last_slot: datetime) -> Spool:
-    """The records of the window; the caller closes it."""
-    return Spool(logged(tools, began, end_of(tools.env, last_slot)))
+    """The records of the window, and of a while before it; the caller closes it.
+
+    An instance that stops in the window says how many lines it wrote: its last ones before the
+    window tell that those are not missing.
+    """
+    rules = rules_for(tools, began, last_slot)
+    lead = timedelta(seconds=2 * rules.interval_seconds + rules.punctual_seconds)
+    return Spool(logged(tools, began - lead, end_of(tools.env, last_slot)))
 
 
 def rules_for(tools: Toolbox, began: datetime, last_slot: datetime) -> Rules:

@@ -6,27 +6,34 @@ from dataclasses import asdict
 from typing import Any
 
 from emonk_ops.errors import NotOffered
+from emonk_ops.operations.health import ask_health
 from emonk_ops.operations.prerequisites import serving_revision
+from emonk_ops.operations.service_env import default_driver, storage_of
+from emonk_ops.ports import Revision
 from emonk_ops.toolbox import Toolbox
 
 PREFIXES = ("SCHEDULER_", "TICK_")
 
 
 def about(tools: Toolbox) -> dict[str, Any]:
-    """Revision, scheduling environment, driver's epoch, and the Cloud Scheduler job."""
+    """The service's version, its scheduling environment, who drives, the Cloud Scheduler job.
+
+    Another revision of the same is no other thing, unless the jobs lie in a file that dies with it.
+    """
     revision = serving_revision(tools)
     env = {name: value for name, value in revision.env.items() if name.startswith(PREFIXES)}
     job = tools.jobs.describe()
     return {
-        "revision": revision.name,
+        "version": str(ask_health(tools).body.get("version", "")),
         "environment": env,
-        "epoch": _epoch(tools),
+        "driver": _driver(tools, revision),
         "job": None if job is None else asdict(job.spec),
+        "job_file_of": revision.name if storage_of(revision.env) == "json" else "",
     }
 
 
-def _epoch(tools: Toolbox) -> int | None:
+def _driver(tools: Toolbox, revision: Revision) -> str:
     try:
-        return tools.service.driver().epoch
+        return tools.service.driver().driver or default_driver(revision.env)
     except NotOffered:
-        return None
+        return default_driver(revision.env)

@@ -83,6 +83,15 @@ def ensure_enabled(tools: Toolbox) -> StepResult:
     return StepResult(True, f"{job.name} {job.state}, next at {job.next_run_at}")
 
 
+def preview_enabled(tools: Toolbox) -> StepResult:
+    job = tools.jobs.describe()
+    if job is not None and job.state == ENABLED:
+        return StepResult(False, f"already so: {job.name} is {ENABLED}")
+    state = "absent" if job is None else job.state
+    diff = {"state": [state, ENABLED]}
+    return StepResult(True, f"{tools.env.service.job} is {state}: resume it", {"diff": diff})
+
+
 def ensure_paused(tools: Toolbox) -> StepResult:
     job = tools.jobs.describe()
     if job is None:
@@ -136,12 +145,21 @@ def canary_tick(tools: Toolbox) -> StepResult:
 
 
 def job_as_specified(tools: Toolbox) -> Finding:
+    """Stage 2: enabled where it is the only driver, else paused."""
+    return _as_specified(tools, ENABLED if tools.env.only_driver else PAUSED)
+
+
+def job_enabled_as_specified(tools: Toolbox) -> Finding:
+    """From stage 3 on it ticks everywhere."""
+    return _as_specified(tools, ENABLED)
+
+
+def _as_specified(tools: Toolbox, expected: str) -> Finding:
     job = tools.jobs.describe()
     if job is None:
         return Finding(Verdict.FAIL, f"there is no job {tools.env.service.job}")
     found = drift(job.spec, wanted_spec(tools))
     facts = {"state": job.state, "drift": found}
-    expected = ENABLED if tools.env.only_driver else PAUSED
     if found:
         told = ", ".join(f"{name} is {now}, not {then}" for name, (now, then) in found.items())
         hint = f"emonk-ops stage 2 --env {tools.env.name}"

@@ -19,6 +19,7 @@ from emonk_ops.toolbox import Toolbox
 DRIFT = "drift"
 SHORTEST_SLEEP_SECONDS = 15.0
 MOST_EXTENSIONS = 3
+PARTS_TOLD = 12
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Soaking:
         self._run = run
         self._current = current
         self._observer = observer
+        self._told = 0
 
     @property
     def check(self) -> Check:
@@ -194,14 +196,21 @@ class Soaking:
 
     def _sleep(self, state: SoakState, now: datetime) -> None:
         seconds = min(self._soak.every_seconds, state.left_seconds + SHORTEST_SLEEP_SECONDS)
-        left = time_left(timedelta(seconds=state.left_seconds))
-        self._say(
-            f"soak {self._soak.id}: {_hours(state.covered_seconds)} covered "
-            f"(coverage {state.coverage:.1%}), {left} left"
-        )
+        self._tell(state)
         clock = self._tools.clock
         # The machine's clock only says when to look again; what counts is the server's.
         clock.sleep_until(clock.now() + timedelta(seconds=max(seconds, SHORTEST_SLEEP_SECONDS)))
+
+    def _tell(self, state: SoakState) -> None:
+        """A line for every so many parts of the whole: a day of looks would fill the screen."""
+        part = int(state.covered_seconds * PARTS_TOLD / state.needed_seconds)
+        if part != self._told:
+            self._told = part
+            left = time_left(timedelta(seconds=state.left_seconds))
+            self._say(
+                f"soak {self._soak.id}: {_hours(state.covered_seconds)} covered "
+                f"(coverage {state.coverage:.1%}), {left} left"
+            )
 
     def _write(self, kind: str, body: dict[str, Any]) -> None:
         self._run.write(kind, {"stage": self._stage, "soak": self._soak.id, **body})

@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import Any
 
 from emonk_ops.rollout import soak
+from emonk_ops.rollout.drill_record import Drill, drill_of
 from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
 
@@ -82,6 +83,7 @@ class Standing:
     attestations: dict[tuple[int, str], Attestation] = field(default_factory=dict)
     hold: Hold | None = None
     soaks: soak.Soaks = field(default_factory=dict)  # the newest of each stage
+    drill: Drill | None = None  # the newest that went well
 
     def open_capture(self, stage: int) -> Capture | None:
         """The capture that another run of the stage must keep: nothing has passed on top of it."""
@@ -259,6 +261,10 @@ def _rollback_ended(standing: Standing, record: Record) -> None:
             del standing.passed[stage]
 
 
+def _drill_ended(standing: Standing, record: Record) -> None:
+    standing.drill = drill_of(record) or standing.drill
+
+
 def _hold_set(standing: Standing, record: Record) -> None:
     reason = shorten(str(record.body["reason"]), LONGEST_REASON)
     standing.hold = Hold(record.at, reason, NO_CAPTURE, complete=True)
@@ -278,6 +284,7 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "attested": _attested,
     "rollback.started": _rollback_started,
     "rollback.ended": _rollback_ended,
+    "drill.ended": _drill_ended,
     "hold.set": _hold_set,
     "hold.lifted": _hold_lifted,
     "soak.began": lambda standing, record: soak.began(standing.soaks, record),

@@ -1,0 +1,40 @@
+"""Whether an hour of shadow could be judged at all: asked before it begins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from emonk_ops.operations.cadence import longest_pause
+from emonk_ops.operations.job_audit import jobs_of
+from emonk_ops.rollout.model import Finding, Verdict
+from emonk_ops.toolbox import Toolbox
+
+
+def jobs_to_judge(tools: Toolbox) -> Finding:
+    """Jobs whose slots fall into the shadow: without one nothing can be compared."""
+    now = tools.clock.now()
+    end = now + timedelta(hours=tools.env.shadow_hours)
+    known = list(jobs_of(tools.service.list_jobs()))
+    due = sorted(job.id for job in known if job.due_at is not None and job.due_at < end)
+    facts = {"jobs": len(known), "due": due[:20]}
+    if due:
+        told = f"{len(due)} of {len(known)} jobs have slots until {end:%H:%M}Z"
+        return Finding(Verdict.PASS, told, facts)
+    return Finding(
+        Verdict.FAIL,
+        f"none of {len(known)} jobs has a slot until {end:%Y-%m-%d %H:%M}Z",
+        facts,
+        f"emonk-ops jobs schedule --type emonk_canary --cron '*/10 * * * *' --env {tools.env.name}",
+    )
+
+
+def cadence_fits(tools: Toolbox) -> Finding:
+    """Both paths take turns, so that each needs some slots."""
+    env = tools.env
+    pause = longest_pause(env.cadence, env.time_zone, tools.clock.now())
+    slots = int(env.shadow_hours * 3600 // pause)
+    facts = {"longest_pause_seconds": pause, "slots": slots}
+    told = f"{slots} ticks of {env.cadence!r} in {env.shadow_hours:g} h"
+    if slots >= 2:
+        return Finding(Verdict.PASS, told, facts)
+    return Finding(Verdict.FAIL, told, facts, f"Raise shadow_hours under [env.{env.name}]")
