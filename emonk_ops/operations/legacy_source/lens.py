@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from emonk_ops.operations.legacy_source.modules import (
-    Function,
     Module,
     below,
     last_name,
@@ -114,7 +113,7 @@ class Lens:
         if not around:
             in_class = self.module.class_around(target) is not None
             return (file, None, f".{target.value}" if in_class else target.value)
-        if target.value in _declared_global(around[0]):
+        if (around[0], target.value) in self.module.globals:
             return (file, None, target.value)
         return (file, id(around[0]), target.value)
 
@@ -169,12 +168,3 @@ class Lens:
         else:
             for child in node.children:
                 yield from self._leaves(child)
-
-
-def _declared_global(function: Function) -> set[str]:
-    return {
-        item.name.value
-        for node in below(function.body)
-        if isinstance(node, cst.Global | cst.Nonlocal)
-        for item in node.names
-    }

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
+from libcst.metadata import MetadataWrapper, PositionProvider
 
 from emonk_ops.operations.legacy_source.folder import is_test
 from emonk_ops.operations.legacy_source.model import Place
 
 Function = cst.FunctionDef
-Block = cst.BaseStatement | cst.BaseSmallStatement
+Kind = TypeVar("Kind", bound=cst.CSTNode)
+Other = TypeVar("Other", bound=cst.CSTNode)
 
 
 class Unparsable(Exception):
@@ -30,6 +32,7 @@ class Module:
         self.file = file
         self.raw = raw
         self.is_test = is_test(file)
+        self._around: dict[cst.CSTNode, tuple[Function, ...]] = {}
         try:
             self.wrapper = MetadataWrapper(cst.parse_module(raw))
         except cst.ParserSyntaxError as error:
@@ -45,7 +48,7 @@ class Module:
 
     @cached_property
     def _parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
-        return dict(self.wrapper.resolve(ParentNodeProvider))
+        return {child: node for node in self.nodes for child in node.children}
 
     @cached_property
     def nodes(self) -> tuple[cst.CSTNode, ...]:
@@ -86,7 +89,44 @@ class Module:
         return self.tree.code_for_node(bare).strip().splitlines()[0].strip()
 
     def functions_around(self, node: cst.CSTNode) -> tuple[Function, ...]:
-        return tuple(one for one in self.above(node) if isinstance(one, Function))
+        if node not in self._around:
+            found = tuple(one for one in self.above(node) if isinstance(one, Function))
+            self._around[node] = found
+        return self._around[node]
+
+    @cached_property
+    def _by_kind(self) -> dict[type[cst.CSTNode], list[cst.CSTNode]]:
+        found: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
+        for node in self.nodes:
+            found.setdefault(type(node), []).append(node)
+        return found
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """The nodes of a kind, in the order of the file. Asked often, so kept."""
+        return self._by_kind.get(kind, [])  # type: ignore[return-value]
+
+    @property
+    def assigning(self) -> tuple[cst.CSTNode, ...]:
+        """The nodes that put a value into something."""
+        return (*self.of(cst.Assign), *self.of(cst.AnnAssign), *self.of(cst.NamedExpr))
+
+    @cached_property
+    def globals(self) -> frozenset[tuple[Function, str]]:
+        """(function, name) of what functions declare as `global` or `nonlocal`."""
+        return frozenset(
+            (self.functions_around(node)[0], item.name.value)
+            for node in _both(self.of(cst.Global), self.of(cst.Nonlocal))
+            if self.functions_around(node)
+            for item in node.names
+        )
+
+    @cached_property
+    def uses_by_name(self) -> dict[str, tuple[cst.Name, ...]]:
+        found: dict[str, tuple[cst.Name, ...]] = {}
+        for use in self.uses:
+            if isinstance(use, cst.Name):
+                found[use.value] = (*found.get(use.value, ()), use)
+        return found
 
     def class_around(self, node: cst.CSTNode) -> cst.ClassDef | None:
         return next((one for one in self.above(node) if isinstance(one, cst.ClassDef)), None)
@@ -98,11 +138,8 @@ class Module:
     @cached_property
     def uses(self) -> tuple[cst.Name | cst.Attribute, ...]:
         """Every name and attribute that is an expression, not a definition or an import."""
-        return tuple(
-            node
-            for node in self.nodes
-            if isinstance(node, cst.Attribute | cst.Name) and self._is_use(node)
-        )
+        named = _both(self.of(cst.Attribute), self.of(cst.Name))
+        return tuple(node for node in named if self._is_use(node))
 
     def _is_use(self, node: cst.Name | cst.Attribute) -> bool:
         above = self.parent(node)
@@ -113,6 +150,11 @@ class Module:
         if isinstance(above, cst.FunctionDef | cst.ClassDef | cst.Param):
             return above.name is not node
         return not (isinstance(above, cst.Arg) and above.keyword is node)
+
+
+def _both(some: list[Kind], others: list[Other]) -> Iterator[Kind | Other]:
+    yield from some
+    yield from others
 
 
 def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -25,8 +25,8 @@ def noticed(lenses: Sequence[Lens]) -> Iterator[Place]:
 
 
 def _no_longer_read(lenses: Sequence[Lens], lens: Lens) -> Iterator[Place]:
-    for node in lens.module.nodes:
-        if isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1:
+    for node in lens.module.of(cst.SimpleStatementLine):
+        if len(node.body) == 1:
             name = unused_name(lenses, lens, node)
             if name and not is_furniture_name(name):
                 yield lens.module.place(node, f"{name} is no longer read; its value is kept")
@@ -52,7 +52,7 @@ def _turns(lens: Lens, node: cst.CSTNode) -> bool:
 def dynamic(lenses: Sequence[Lens]) -> Iterator[Place]:
     """Names of removed things in strings, which nobody can follow for sure."""
     for lens in lenses:
-        for node in lens.module.nodes:
+        for node in lens.module.of(cst.SimpleString):
             name = text_of(node)
             if name is not None and not lens.is_gone(node) and _names_removed(lens, node, name):
                 what = f"names {name!r} in a string: look whether it is meant"

@@ -132,11 +132,9 @@ def _marked(lens: Lens) -> Iterator[cst.CSTNode]:
 
 def _refusals(lens: Lens) -> Iterator[Place]:
     yield from leftovers(lens)
-    for node in lens.module.nodes:
-        named = isinstance(node, cst.FunctionDef) and node.name.value in (AGENT_STARTS, CHECKS)
-        if not named or lens.is_gone(node):
+    for node in lens.module.of(cst.FunctionDef):
+        if node.name.value not in (AGENT_STARTS, CHECKS) or lens.is_gone(node):
             continue
-        assert isinstance(node, cst.FunctionDef)
         found = zip(node.body.body, fates(lens, node.body), strict=True)
         live = next((one for one, fate in found if fate is Fate.LIVE), node)
         yield lens.module.place(live, f"{node.name.value} does more than start the loop")
@@ -155,7 +153,7 @@ def _lost_imports(lenses: Sequence[Lens], emptied: Sequence[Lens]) -> Iterator[P
 
 
 def _flags_left(lens: Lens) -> Iterator[Place]:
-    for node in lens.module.nodes:
+    for node in lens.module.of(cst.SimpleString):
         name = text_of(node)
         if name and mentions.MENTIONS.fullmatch(name) and not lens.is_gone(node):
             yield lens.module.place(node, f"{name} is still read")

@@ -62,13 +62,12 @@ def find_receivers(modules: Iterable[Module]) -> Receivers:
 
 
 def _learn_classes(module: Module, found: Receivers) -> None:
-    for node in module.nodes:
-        if isinstance(node, cst.ClassDef):
-            own = {one.name.value for one in functions_of(node)}
-            based = any(last_name(base.value) in found.types for base in node.bases)
-            if CHECKS in own or based or node.name.value in found.types:
-                found.types.add(node.name.value)
-                found.classes.add(node)
+    for node in module.of(cst.ClassDef):
+        own = {one.name.value for one in functions_of(node)}
+        based = any(last_name(base.value) in found.types for base in node.bases)
+        if CHECKS in own or based or node.name.value in found.types:
+            found.types.add(node.name.value)
+            found.classes.add(node)
 
 
 def functions_of(node: cst.ClassDef) -> Iterator[cst.FunctionDef]:
@@ -76,17 +75,18 @@ def functions_of(node: cst.ClassDef) -> Iterator[cst.FunctionDef]:
 
 
 def _learn_names(module: Module, found: Receivers) -> None:
-    for node in module.nodes:
-        if isinstance(node, cst.Param) and _says(node.annotation, found):
-            found.names.add((module.file, node.name.value))
-        elif isinstance(node, cst.FunctionDef) and _says(node.returns, found):
-            is_property = any(last_name(one.decorator) == "property" for one in node.decorators)
-            (found.attributes if is_property else found.factories).add(node.name.value)
-        else:
-            for target, value, annotation in assignments(node):
-                known = value is not None and found.holds(module, value)
-                if known or _says(annotation, found):
-                    _learn_target(module, target, found)
+    for param in module.of(cst.Param):
+        if _says(param.annotation, found):
+            found.names.add((module.file, param.name.value))
+    for function in module.of(cst.FunctionDef):
+        if _says(function.returns, found):
+            is_property = any(last_name(one.decorator) == "property" for one in function.decorators)
+            (found.attributes if is_property else found.factories).add(function.name.value)
+    for node in module.assigning:
+        for target, value, annotation in assignments(node):
+            known = value is not None and found.holds(module, value)
+            if known or _says(annotation, found):
+                _learn_target(module, target, found)
 
 
 def _learn_target(module: Module, target: cst.CSTNode, found: Receivers) -> None:
@@ -101,7 +101,7 @@ def _learn_target(module: Module, target: cst.CSTNode, found: Receivers) -> None
 
 
 def _find_unclear(module: Module, found: Receivers) -> None:
-    for node in module.nodes:
+    for node in module.assigning:
         for target, value, _ in assignments(node):
             other = isinstance(value, cst.Call) and last_name(value)[:1].isupper()
             if not other or value is None or found.holds(module, value):

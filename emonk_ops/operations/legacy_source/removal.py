@@ -59,7 +59,7 @@ def mark(modules: Sequence[Module]) -> Legacy:
 
 
 def _functions(module: Module) -> Iterator[Function]:
-    yield from (node for node in module.nodes if isinstance(node, Function))
+    yield from module.of(Function)
 
 
 def _mark_methods(lens: Lens) -> None:
@@ -72,7 +72,7 @@ def _mark_methods(lens: Lens) -> None:
 def _mark_handles(lens: Lens) -> None:
     """A variable is a handle if nothing but spawns, None and False is ever put into it."""
     values: dict[tuple[str, int | None, str], list[tuple[cst.CSTNode | None, bool]]] = {}
-    for node in lens.module.nodes:
+    for node in lens.module.assigning:
         for target, value, _ in assignments(node):
             key = lens.handle_of(target)
             if key is not None:
@@ -180,8 +180,8 @@ def _is_orphan(lenses: Sequence[Lens], method: Function) -> bool:
 def _mark_variables(lenses: Sequence[Lens]) -> None:
     """Variables that only removed code read, where nothing but a value was put into them."""
     for lens in lenses:
-        for node in lens.module.nodes:
-            if isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1:
+        for node in lens.module.of(cst.SimpleStatementLine):
+            if len(node.body) == 1:
                 name = unused_name(lenses, lens, node)
                 value = getattr(node.body[0], "value", None)
                 if name and value is not None and harmless(value):
@@ -200,8 +200,8 @@ def unused_name(lenses: Sequence[Lens], lens: Lens, line: cst.SimpleStatementLin
         return ""
     uses = [
         use
-        for use in lens.module.uses
-        if isinstance(use, cst.Name) and use.value == name and use is not targets[0]
+        for use in lens.module.uses_by_name.get(name, ())
+        if use is not targets[0]
         if not around or around[0] in lens.module.above(use)
     ]
     if not uses or not all(lens.is_gone(use) for use in uses):
@@ -214,8 +214,7 @@ def _knows(lens: Lens, name: str) -> bool:
     """Whether another file imports the name, or reads it as an attribute."""
     return any(
         last_name(node if not isinstance(node, cst.ImportAlias) else node.name) == name
-        for node in lens.module.nodes
-        if isinstance(node, cst.ImportAlias | cst.Attribute)
+        for node in (*lens.module.of(cst.ImportAlias), *lens.module.of(cst.Attribute))
     )
 
 

@@ -14,6 +14,8 @@ from emonk_ops.operations.legacy_source.rewriting import Rewriting
 
 def rewritten(lens: Lens) -> tuple[bytes, frozenset[cst.ImportAlias]]:
     """The file without what is marked and without the imports that nobody needs then."""
+    if not _is_touched(lens):
+        return lens.module.raw, frozenset()
     words_before = _words(lens.module.tree)
     imports = frozenset(_of_gone_names(lens))
     while True:
@@ -25,18 +27,31 @@ def rewritten(lens: Lens) -> tuple[bytes, frozenset[cst.ImportAlias]]:
         imports |= unused
 
 
+def _is_touched(lens: Lens) -> bool:
+    legacy = lens.legacy
+    return (
+        any(node in legacy.marks for node in lens.module.nodes)
+        or any(lens.is_reference(use) for use in lens.module.uses)
+        or any(True for _ in _of_gone_names(lens))
+        or any(
+            text_of(node) in legacy.names | legacy.gone_classes
+            for node in lens.module.of(cst.SimpleString)
+        )
+    )
+
+
 def _of_gone_names(lens: Lens) -> Iterator[cst.ImportAlias]:
     gone = lens.legacy.names | lens.legacy.gone_classes
-    for node in lens.module.nodes:
-        if isinstance(node, cst.ImportAlias) and last_name(node.name) in gone:
+    for node in lens.module.of(cst.ImportAlias):
+        if last_name(node.name) in gone:
             yield node
 
 
 def _unused(module: Module, gone: set[str]) -> Iterator[cst.ImportAlias]:
     if module.file.endswith("__init__.py"):
         return
-    for node in module.nodes:
-        if isinstance(node, cst.ImportAlias) and _bound(node) in gone:
+    for node in module.of(cst.ImportAlias):
+        if _bound(node) in gone:
             line = next(
                 one for one in module.above(node) if isinstance(one, cst.SimpleStatementLine)
             )
