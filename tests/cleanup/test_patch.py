@@ -200,6 +200,31 @@ CASES = {
         worker.start()
         """,
     ),
+    "a protocol and what returns the call": (
+        """
+        class Agent(Protocol):
+            async def start_scheduler(self): ...
+
+            async def answer(self): ...
+
+
+        class AgentCore(Agent):
+            scheduler: CronScheduler
+
+            async def start_scheduler(self):
+                if not self.scheduler:
+                    return
+                return await self.scheduler.start()
+        """,
+        """
+        class Agent(Protocol):
+            async def answer(self): ...
+
+
+        class AgentCore(Agent):
+            scheduler: CronScheduler
+        """,
+    ),
     "several on a line": (
         """
         async def begin():
@@ -338,6 +363,7 @@ class CronScheduler:
                   "    await self.load_jobs()\n"}, "a.py:"),
         ({"a.py": "async def f():\n    task = create_task(agent.start_scheduler())\n"
                   "    watch(task)\n"}, "a.py:3"),
+        ({"a.py": "from b import start_scheduler as begin\nbegin()\n"}, "a.py:1"),
         ({"a.py": OWN + "s = CronScheduler()\ns = Server()\ns.start()\n"}, "a.py:10"),
         ({"a.py": OWN, "tests/test_a.py": "from a import CronScheduler\n\n"
                                           "def test_it():\n    CronScheduler().start()\n"},

@@ -7,10 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emonk_ops.operations.legacy_source.model import Place
-from emonk_ops.operations.legacy_source.names import FLAGS, SPEAKS_OF_THE_LOOP, STORAGE
+from emonk_ops.operations.legacy_source.names import (
+    AGENT_STARTS,
+    CHECKS,
+    FLAGS,
+    SPEAKS_OF_THE_LOOP,
+    STORAGE,
+)
 
 FLAG = "(?:" + "|".join(FLAGS) + ")"
 MENTIONS = re.compile(rf"\b{FLAG}\b")
+NAMED = re.compile(rf"\b(?:{FLAG}|{AGENT_STARTS}|{CHECKS})\b")
 KINDS: Mapping[str, re.Pattern[str]] = {
     "env": re.compile(rf"\s*(export\s+)?{FLAG}=[^`$(]*$"),
     "docker": re.compile(rf"\s*(ENV|ARG)\s+{FLAG}([=\s]\s*[^\s=\\]+)?\s*$", re.IGNORECASE),
@@ -51,7 +58,7 @@ def configure(file: str, raw: bytes) -> Configured:
         lines = raw.decode("utf-8").splitlines(keepends=True)
     except UnicodeDecodeError:
         return Configured(raw, (), ())
-    mentioned = [number for number, line in enumerate(lines) if MENTIONS.search(line)]
+    mentioned = [number for number, line in enumerate(lines) if NAMED.search(line)]
     if not mentioned:
         return Configured(raw, (), ())
     going = set(_going(kind_of(file), lines, mentioned))

@@ -31,6 +31,7 @@ from emonk_ops.operations.legacy_source.statements import Fate, fates
 from emonk_ops.operations.legacy_source.tidying import (
     imports_of,
     is_empty_module,
+    of_gone_names,
     rewritten,
 )
 
@@ -132,6 +133,9 @@ def _marked(lens: Lens) -> Iterator[cst.CSTNode]:
 
 def _refusals(lens: Lens) -> Iterator[Place]:
     yield from leftovers(lens)
+    for alias in of_gone_names(lens):
+        if alias.asname is not None:
+            yield lens.module.place(alias, "imported under another name")
     for node in lens.module.of(cst.FunctionDef):
         if node.name.value not in (AGENT_STARTS, CHECKS) or lens.is_gone(node):
             continue

@@ -35,6 +35,7 @@ from emonk_ops.operations.legacy_source.statements import (
     fates,
     harmless,
     is_all_legacy,
+    is_declaration,
 )
 
 
@@ -99,7 +100,10 @@ def _is_constant(value: cst.CSTNode) -> bool:
 
 def _mark_functions(lens: Lens, definitions: Counter[str]) -> None:
     for function in _functions(lens.module):
-        if function not in lens.legacy.marks and is_all_legacy(lens, function.body):
+        declared = function.name.value == AGENT_STARTS and is_declaration(lens, function.body)
+        if function in lens.legacy.marks:
+            continue
+        if declared or is_all_legacy(lens, function.body):
             _mark_function(lens, function, definitions)
 
 

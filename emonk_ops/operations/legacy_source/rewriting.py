@@ -67,7 +67,10 @@ class Rewriting(cst.CSTTransformer):
             first = next(staying)
             lead = (*loose, *first.leading_lines)  # type: ignore[attr-defined]
             missing = [cst.EmptyLine(indent=False)] * max(0, gap - blanks(lead))
-            if loose or missing:
+            if not body and self._goes(original.body[0]):
+                own = blanks(original.body[0].leading_lines)  # type: ignore[attr-defined]
+                lead = lead[max(0, blanks(lead) - own) :]
+            if missing or lead != first.leading_lines:  # type: ignore[attr-defined]
                 first = first.with_changes(leading_lines=(*missing, *lead))
             body.append(first)
             body += [next(staying) for _ in range(self._flattened.get(before, 1) - 1)]

@@ -90,9 +90,16 @@ def is_all_legacy(lens: Lens, block: cst.BaseSuite) -> bool:
     )
 
 
+def is_declaration(lens: Lens, block: cst.BaseSuite) -> bool:
+    """Whether a function's body does nothing: one of a protocol."""
+    return all(fate is Fate.WEIGHTLESS for fate in fates(lens, block))
+
+
 def _asks(lens: Lens, block: cst.BaseSuite) -> bool:
     return any(
-        lens.only_asks_legacy(node.test) for node in below(block) if isinstance(node, cst.If)
+        (isinstance(node, cst.If) and lens.only_asks_legacy(node.test))
+        or (isinstance(node, cst.Return) and _returns_legacy(lens, node))
+        for node in below(block)
     )
 
 
@@ -103,7 +110,7 @@ def _small(lens: Lens, node: cst.BaseSmallStatement) -> Fate:
         return Fate.WEIGHTLESS
     if isinstance(node, cst.Return):
         bare = node.value is None or (isinstance(node.value, cst.Name) and _is_none(node.value))
-        return Fate.LEAVES if bare else Fate.LIVE
+        return Fate.LEAVES if bare or _returns_legacy(lens, node) else Fate.LIVE
     if isinstance(node, cst.Expr):
         return _expression(lens, node.value)
     if isinstance(node, cst.Assign | cst.AnnAssign | cst.AugAssign):
@@ -115,13 +122,19 @@ def _small(lens: Lens, node: cst.BaseSmallStatement) -> Fate:
     return Fate.LIVE
 
 
+def _returns_legacy(lens: Lens, node: cst.Return) -> bool:
+    """`return await scheduler.start()`: nothing of it is left, and neither is a value."""
+    value = None if node.value is None else without_await(node.value)
+    return value is not None and (lens.is_call(value) or lens.is_spawn(value))
+
+
 def _is_none(name: cst.Name) -> bool:
     return name.value == "None"
 
 
 def _expression(lens: Lens, value: cst.BaseExpression) -> Fate:
     inner = without_await(value)
-    if isinstance(inner, cst.BaseString):
+    if isinstance(inner, cst.BaseString | cst.Ellipsis):
         return Fate.WEIGHTLESS
     arguments = inner.args if isinstance(inner, cst.Call) else ()
     quiet = all(harmless(one.value) or lens.is_legacy(one.value) for one in arguments)

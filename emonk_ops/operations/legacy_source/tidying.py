@@ -17,7 +17,7 @@ def rewritten(lens: Lens) -> tuple[bytes, frozenset[cst.ImportAlias]]:
     if not _is_touched(lens):
         return lens.module.raw, frozenset()
     words_before = _words(lens.module.tree)
-    imports = frozenset(_of_gone_names(lens))
+    imports = frozenset(of_gone_names(lens))
     while True:
         tree = lens.module.tree.visit(Rewriting(lens, imports))
         assert isinstance(tree, cst.Module)
@@ -32,7 +32,7 @@ def _is_touched(lens: Lens) -> bool:
     return (
         any(node in legacy.marks for node in lens.module.nodes)
         or any(lens.is_reference(use) for use in lens.module.uses)
-        or any(True for _ in _of_gone_names(lens))
+        or any(True for _ in of_gone_names(lens))
         or any(
             text_of(node) in legacy.names | legacy.gone_classes
             for node in lens.module.of(cst.SimpleString)
@@ -40,7 +40,8 @@ def _is_touched(lens: Lens) -> bool:
     )
 
 
-def _of_gone_names(lens: Lens) -> Iterator[cst.ImportAlias]:
+def of_gone_names(lens: Lens) -> Iterator[cst.ImportAlias]:
+    """The imports of what goes."""
     gone = lens.legacy.names | lens.legacy.gone_classes
     for node in lens.module.of(cst.ImportAlias):
         if last_name(node.name) in gone:
