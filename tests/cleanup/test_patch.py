@@ -71,6 +71,47 @@ CASES = {
             yield
         """,
     ),
+    "a task of the module, kept in a set": (
+        """
+        import asyncio
+
+        tasks = set()
+        loop_task = None
+
+
+        async def begin():
+            global loop_task
+            await connect()
+
+            loop_task = asyncio.create_task(agent.start_scheduler(), name="loop")
+            tasks.add(loop_task)
+            loop_task.add_done_callback(tasks.discard)
+            await serve(tasks)
+
+
+        async def end():
+            if loop_task and not loop_task.done():
+                loop_task.cancel()
+                try:
+                    await asyncio.wait_for(loop_task, timeout=5)
+                except (asyncio.CancelledError, TimeoutError):
+                    pass
+            await close()
+        """,
+        """
+        tasks = set()
+
+
+        async def begin():
+            await connect()
+
+            await serve(tasks)
+
+
+        async def end():
+            await close()
+        """,
+    ),
     "a try around it": (
         """
         async def begin():
@@ -363,6 +404,9 @@ class CronScheduler:
                   "    await self.load_jobs()\n"}, "a.py:"),
         ({"a.py": "async def f():\n    task = create_task(agent.start_scheduler())\n"
                   "    watch(task)\n"}, "a.py:3"),
+        ({"a.py": OWN + "def f(s: CronScheduler):\n    s = thread()\n    s.start()\n"}, "a.py:10"),
+        ({"a.py": OWN + "async def f():\n    await gather(CronScheduler().start(), serve())\n"},
+         "a.py:9"),
         ({"a.py": "from b import start_scheduler as begin\nbegin()\n"}, "a.py:1"),
         ({"a.py": OWN + "s = CronScheduler()\ns = Server()\ns.start()\n"}, "a.py:10"),
         ({"a.py": OWN, "tests/test_a.py": "from a import CronScheduler\n\n"

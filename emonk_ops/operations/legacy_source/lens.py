@@ -16,6 +16,7 @@ from emonk_ops.operations.legacy_source.modules import (
 from emonk_ops.operations.legacy_source.names import (
     AGENT_STARTS,
     CHECKS,
+    KEEPERS,
     METHODS,
     REGISTERERS,
     SPAWNERS,
@@ -139,6 +140,8 @@ class Lens:
             return False
         if isinstance(node.func, cst.Attribute) and self.is_handle(node.func.value):
             return True
+        if last_name(node.func) in KEEPERS and node.args:
+            return all(self.is_handle(arg.value) for arg in node.args)
         waited: list[cst.CSTNode] = [arg.value for arg in node.args if arg.keyword is None]
         if last_name(node.func) not in WAITERS or not waited:
             return False

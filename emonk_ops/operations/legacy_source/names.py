@@ -16,6 +16,7 @@ SPAWNERS = frozenset(
     {"create_task", "ensure_future", "start_soon", "add_task", "Thread", "run_coroutine_threadsafe"}
 )
 REGISTERERS = frozenset({"add_event_handler", "append", "add", "register", "connect", "insert"})
+KEEPERS = frozenset({"add", "append", "discard", "remove"})  # of a set that holds tasks
 WAITERS = frozenset({"wait", "gather", "wait_for", "shield"})
 LOGGERS = re.compile(r"(?i)^_?(self\._?|cls\._?)?(log|logger|logging|lines)$")
 ON_EVENT = frozenset({"on_event", "on_startup", "on_shutdown", "before_serving", "after_serving"})

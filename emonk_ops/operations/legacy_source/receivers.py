@@ -103,9 +103,11 @@ def _learn_target(module: Module, target: cst.CSTNode, found: Receivers) -> None
 def _find_unclear(module: Module, found: Receivers) -> None:
     for node in module.assigning:
         for target, value, _ in assignments(node):
-            other = isinstance(value, cst.Call) and last_name(value)[:1].isupper()
-            if not other or value is None or found.holds(module, value):
+            if not isinstance(value, cst.Call) or found.holds(module, value):
                 continue
+            made = last_name(value)
+            if made[:1].islower() and "sched" in made:
+                continue  # a factory without annotations, as its name says
             if isinstance(target, cst.Attribute) and target.attr.value in found.attributes:
                 found.unclear.add(("", target.attr.value))
             elif isinstance(target, cst.Name) and (module.file, target.value) in found.names:
