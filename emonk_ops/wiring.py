@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emonk_ops.settings import Environment, Target
+from emonk_ops.settings import CommandSettings, Environment, Target
 
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
@@ -108,6 +108,13 @@ def documents(env: Environment, key: str) -> Documents:
 
     project, _, database = env.state_place.partition(":")[2].partition("/")
     return FirestoreDocuments(env, project, database, key)
+
+
+def commands_of(settings: CommandSettings) -> Commands:
+    """Commands in a folder of this machine; no environment belongs to them."""
+    from emonk_ops.commands import LocalCommands
+
+    return LocalCommands(settings)
 
 
 def toolbox(

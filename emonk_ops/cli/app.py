@@ -49,6 +49,10 @@ ENTRIES = {
         "dashboard_app",
     ),
     "lock": Entry("The environment's lock: one rollout at a time.", "lock", "lock_app"),
+    "cleanup": Entry(
+        "Remove the in-process loop from a service's source: shown as a patch, or written.",
+        "cleanup",
+    ),
     "init": Entry(
         "Write a documented emonk-ops.toml here; with --sandbox a service to rehearse with, too.",
         "init",
