@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from emonk_ops.sandbox.endpoint import Endpoint
-from tests.state_places import FailingFirestore, StatePlace
+
+if TYPE_CHECKING:
+    from tests.state_places import FailingFirestore, StatePlace
 
 AUDIENCE = "https://emonk-agent.example"
 INVOKER = "ticker@project.iam.gserviceaccount.com"
@@ -144,6 +146,9 @@ def environment(signer: Signer) -> dict[str, str]:
 
 @pytest.fixture
 def firestore(firestore_embedded: Endpoint, tmp_path: Path) -> Iterator[FailingFirestore]:
+    # The service's own tests also run where this module is not.
+    from tests.state_places import FailingFirestore
+
     firestore = FailingFirestore(firestore_embedded, tmp_path)
     yield firestore
     firestore.is_back()
