@@ -34,6 +34,9 @@ ENTRIES = {
         "shadow",
         "shadow_app",
     ),
+    "judge": Entry(
+        "Reach a run's verdicts again from its evidence, offline; try other thresholds.", "judge"
+    ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",
