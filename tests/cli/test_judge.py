@@ -61,11 +61,15 @@ class Place:
         )
         with book.locked_run(Heading("stage", "stage 4", 4)) as run:
             told = Told(day, self.folder)
+
+            def note(kind: str, body: Mapping[str, Any]) -> None:
+                run.write(kind, body)
+
             told.tools = replace(
                 told.tools,
                 evidence=EvidenceFolder(self.state / "evidence"),
                 run_id=run.id,
-                note=lambda kind, body: run.write(kind, body) and None,
+                note=note,
             )
             for name, found in told.findings().items():
                 said = {"id": name, "verdict": found.verdict, "summary": found.summary}
