@@ -35,7 +35,8 @@ ENTRIES = {
         "shadow_app",
     ),
     "judge": Entry(
-        "Reach a run's verdicts again from its evidence, offline; try other thresholds.", "judge"
+        "Reach a run's verdicts again from its evidence, offline; --with tries other thresholds.",
+        "judge",
     ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
