@@ -28,13 +28,13 @@ def register(app: typer.Typer) -> None:
 def judge(desk: Desk, run: Run, with_: With = None) -> ExitCode:
     """Reach a run's verdicts again from its evidence, offline; --with tries other thresholds."""
     from emonk_ops.operations.evidence.thresholds import Thresholds, read_thresholds
-    from emonk_ops.rollout.evidence import EvidenceFolder
     from emonk_ops.rollout.rejudging import rejudge
 
     thresholds = Thresholds() if with_ is None else read_thresholds(with_)
     desk.show_header()
-    folder = EvidenceFolder(desk.folder / "evidence")
-    found = list(rejudge(desk.book.journal.records(), run, folder, thresholds))
+    evidence = desk.toolbox().evidence
+    assert evidence is not None, "every desk has a place for evidence"
+    found = list(rejudge(desk.book.journal.records(), run, evidence, thresholds))
     for one in found:
         _show(desk, one)
     same = all(one.same for one in found)
