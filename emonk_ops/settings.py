@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 Argv = tuple[str, ...]
+FILE_PLACE = "file"  # of the state: the folder of this machine
 # How this program names itself to the service, so that its requests are nobody else's.
 OPERATOR_AGENT = "emonk-ops/1"
 
@@ -94,6 +95,7 @@ class Environment:
     sandbox_http: str = ""
     impersonate: str = ""  # service account to impersonate against the real cloud
     state_dir: Path = Path(".emonk-ops")
+    state_place: str = FILE_PLACE  # or firestore:PROJECT/DATABASE, shared by several machines
     alert_channels: tuple[str, ...] = ()  # email addresses and full names of channels
 
     @property

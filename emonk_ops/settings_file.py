@@ -76,7 +76,11 @@ ENVIRONMENT = (
     Key("impersonate", variable="EMONK_IMPERSONATE", flag="impersonate"),
     Key("service_env", "table"),
 )
-STATE = (Key("dir", "folder", "EMONK_STATE_DIR"), Key("file_in_ci", "yes"))
+STATE = (
+    Key("place", "place", "EMONK_STATE"),
+    Key("dir", "folder", "EMONK_STATE_DIR"),
+    Key("file_in_ci", "yes"),
+)
 SANDBOX = (
     Key("dir", "folder", "EMONK_SANDBOX_DIR"),
     Key("grpc", variable="EMONK_SANDBOX_GRPC"),
@@ -131,6 +135,7 @@ class Settings:
             sandbox_grpc=of["sandbox.grpc"],
             sandbox_http=of["sandbox.http"],
             state_dir=of["state.dir"],
+            state_place=of["state.place"],
             alert_channels=of["alerts.channels"],
         )
 
@@ -265,7 +270,8 @@ def _default(path: str, key: Key) -> Any:
     if table == "alerts":
         return Environment.alert_channels
     if table == "state":
-        return Environment.state_dir if key.name == "dir" else False
+        defaults = {"dir": Environment.state_dir, "place": Environment.state_place}
+        return defaults.get(key.name, False)
     holder = {"service": ServiceSettings, "commands": CommandSettings, "env": Environment}[table]
     for one in fields(holder):
         if one.name == key.name:

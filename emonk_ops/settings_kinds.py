@@ -8,13 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from emonk_ops.settings import Target
+from emonk_ops.settings import FILE_PLACE, Target
 
 STORAGES = ("json", "firestore")
 ON_BREACH = ("rollback", "pause", "warn")
 YES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 CRON_FIELDS = 5
 EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
+# A project's id, some with the domain they belong to; a database's id.
+PLACE = re.compile(
+    r"firestore:((?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{3,61})(?:/(\(default\)|[a-z][a-z0-9-]{3,62}))?"
+)
+DEFAULT_DATABASE = "(default)"
 CHANNEL = re.compile(r"projects/[^/\s]+/notificationChannels/[^/\s]+")
 
 
@@ -125,6 +130,18 @@ def _breach(found: Any) -> str:
     return str(found)
 
 
+def _place(found: Any) -> str:
+    """`file`, or `firestore:PROJECT/DATABASE` with the database always named."""
+    if found == FILE_PLACE:
+        return FILE_PLACE
+    match = PLACE.fullmatch(_text(found))
+    if match is None:
+        raise ValueError(
+            f"expected file, firestore:PROJECT or firestore:PROJECT/DATABASE, not {found!r}"
+        )
+    return f"firestore:{match[1]}/{match[2] or DEFAULT_DATABASE}"
+
+
 def _cron(found: Any) -> str:
     from datetime import UTC, datetime
 
@@ -173,6 +190,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "target": _target,
     "storage": _storage,
     "breach": _breach,
+    "place": _place,
     "cron": _cron,
     "zone": _zone,
 }

@@ -78,8 +78,11 @@ gated_by = "qa"               # qa's stage 4 and rollback drill come before this
 # channels = []
 
 [state]
-# Journal, lock and saved jobs, apart from the storage of the jobs; relative to this file.
-dir = ".emonk-ops"            # EMONK_STATE_DIR
+# Where journal, lock and evidence are, apart from the storage of the jobs: "file" is the folder
+# below, on this machine only; "firestore:PROJECT" or "firestore:PROJECT/DATABASE" is shared by
+# laptops and pipelines. The folder then has a mirror of it, and what waits while it is down.
+# place = "file"              # EMONK_STATE
+dir = ".emonk-ops"            # EMONK_STATE_DIR: also for saved jobs; relative to this file
 # In CI a file vanishes with its runner. To use one nevertheless say so here and with
 # EMONK_STATE_FILE_IN_CI=1.
 # file_in_ci = false

@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emonk_ops.settings import Environment, Target
+from emonk_ops.settings import CommandSettings, Environment, Target
 
 if TYPE_CHECKING:
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
     from emonk_ops.monitoring_ports import Monitoring, StorageFaults
     from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
+    from emonk_ops.state_ports import Documents
     from emonk_ops.toolbox import Toolbox
 
 
@@ -99,6 +100,21 @@ class Wiring:
         for port in vars(self).values():
             if close := getattr(port, "close", None):
                 close()
+
+
+def documents(env: Environment, key: str) -> Documents:
+    """What `key` keeps in the database of `[state] place`."""
+    from emonk_ops.gcp.firestore_state import FirestoreDocuments
+
+    project, _, database = env.state_place.partition(":")[2].partition("/")
+    return FirestoreDocuments(env, project, database, key)
+
+
+def commands_of(settings: CommandSettings) -> Commands:
+    """Commands in a folder of this machine; no environment belongs to them."""
+    from emonk_ops.commands import LocalCommands
+
+    return LocalCommands(settings)
 
 
 def toolbox(

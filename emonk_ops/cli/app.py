@@ -20,6 +20,7 @@ ENTRIES = {
         "rollback",
         "register_resume",
     ),
+    "hold": Entry("Let nothing go forward until `resume`, saying why.", "hold"),
     "status": Entry(
         "Who drives, what serves, the job, stages, hold, lock, and what is unfinished.", "status"
     ),
@@ -52,6 +53,10 @@ ENTRIES = {
         "dashboard_app",
     ),
     "lock": Entry("The environment's lock: one rollout at a time.", "lock", "lock_app"),
+    "cleanup": Entry(
+        "Remove the in-process loop from a service's source: shown as a patch, or written.",
+        "cleanup",
+    ),
     "init": Entry(
         "Write a documented emonk-ops.toml here; with --sandbox a service to rehearse with, too.",
         "init",

@@ -13,6 +13,7 @@ from emonk_ops.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from emonk_ops.rollout.model import Stage
     from emonk_ops.settings import Environment
+    from emonk_ops.state_ports import Documents
     from emonk_ops.toolbox import Toolbox
 
 
@@ -22,6 +23,12 @@ def open_toolbox(
     from emonk_ops.wiring import toolbox
 
     return toolbox(env, waits=waits, keep=keep, say=say)
+
+
+def open_documents(env: Environment, key: str) -> Documents:
+    from emonk_ops.wiring import documents
+
+    return documents(env, key)
 
 
 def journal_clock(env: Environment, fallback: Clock) -> Clock:
@@ -56,6 +63,7 @@ class Collaborators:
     """The world as the command line meets it."""
 
     open_toolbox: Callable[..., Toolbox] = open_toolbox
+    open_documents: Callable[[Environment, str], Documents] = open_documents
     load_stage: Callable[[int], Stage] = load_stage
     new_run_id: Callable[[], str] = new_run_id
     clock: Clock = field(default_factory=SystemClock)

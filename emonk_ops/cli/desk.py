@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from emonk_ops.cli.collaborators import Collaborators
 from emonk_ops.cli.output import Output
 from emonk_ops.errors import ExitCode, OpsError, Refused
+from emonk_ops.settings import FILE_PLACE
 
 if TYPE_CHECKING:
+    from emonk_ops.cli.state import State
     from emonk_ops.rollout.book import Book
     from emonk_ops.rollout.identity import Identity
     from emonk_ops.rollout.interruption import Interruption
@@ -92,34 +94,23 @@ class Desk:
         return env.state_dir / f"{env.name}-{env.target}-{env.project}"
 
     @cached_property
+    def state(self) -> State:
+        from emonk_ops.cli.state import State
+
+        return State(self)
+
+    @cached_property
     def book(self) -> Book:
         """The environment's journal and lock. Raises Refused for a file where none survives."""
-        from emonk_ops.rollout.book import Book
-        from emonk_ops.rollout.journal import Journal
-        from emonk_ops.rollout.lock import Lock
-
         self._require_lasting_state()
-        return Book(
-            journal=Journal(
-                self.folder / "journal.jsonl",
-                clock=self.with_.journal_clock(self.env, self.with_.clock),
-                shield=self.interruption.shield,
-                listener=self.with_.journal_listener,
-            ),
-            lock=Lock(self.folder / "lock.json", clock=self.with_.clock),
-            who=self.who,
-            new_run_id=self.with_.new_run_id,
-        )
+        return self.state.book()
 
     def toolbox(
         self, *, waits: bool = False, say: Callable[[str], None] = lambda _line: None
     ) -> Toolbox:
-        from emonk_ops.rollout.evidence import EvidenceFolder
-
         keep = self.folder / "keep"
         tools = self.with_.open_toolbox(self.env, waits=waits, keep=keep, say=say)
-        evidence = EvidenceFolder(self.folder / "evidence")
-        return replace(tools, evidence=evidence, standing_of=self.standing_of)
+        return replace(tools, evidence=self.state.evidence(), standing_of=self.standing_of)
 
     def standing_of(self, name: str) -> Standing:
         """Where another environment stands, by its own journal. Raises UsageError, StateDamaged."""
@@ -174,10 +165,13 @@ class Desk:
     def _require_lasting_state(self) -> None:
         value = next(one for one in self.settings.values(self.env.name) if one.path == STATE_IN_CI)
         said_twice = value.value and self.environ.get("EMONK_STATE_FILE_IN_CI") == "1"
+        if self.env.state_place != FILE_PLACE:
+            return
         if self.environ.get("CI") and self.env.target == "gcp" and not said_twice:
             raise Refused(
                 f"in CI the journal in {self.env.state_dir} would vanish with the runner",
-                hint="If the folder lasts, say so twice: [state] file_in_ci = true and "
+                hint='Share it: [state] place = "firestore:PROJECT" (or EMONK_STATE). If the '
+                "folder lasts, say so twice: [state] file_in_ci = true and "
                 "EMONK_STATE_FILE_IN_CI=1",
             )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import typer
 
 from emonk_ops.cli.output import Output
-from emonk_ops.errors import ExitCode
+from emonk_ops.errors import UsageError
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _err = Output("stderr")
 
 
-def seconds_of(duration: str) -> float:
-    """`200ms`, `90s`, `15m`, `24h`, `7d`, or plain seconds; another text ends the command."""
+def parsed(duration: str) -> float:
+    """Seconds of `200ms`, `90s`, `15m`, `24h`, `7d` or plain seconds. Raises UsageError."""
     number = duration.rstrip("dhms")
     unit = duration[len(number) :] or "s"
     try:
@@ -20,6 +20,14 @@ def seconds_of(duration: str) -> float:
     except (ValueError, KeyError):
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        _err.line(f"usage: '{duration}' is not a duration; for example 200ms, 90s, 15m, 24h or 7d")
-        raise typer.Exit(int(ExitCode.USAGE))
+        raise UsageError(f"'{duration}' is not a duration; for example 200ms, 90s, 15m, 24h or 7d")
     return seconds
+
+
+def seconds_of(duration: str) -> float:
+    """As `parsed`; another text ends the command."""
+    try:
+        return parsed(duration)
+    except UsageError as error:
+        _err.line(f"{error.code}: {error.message}")
+        raise typer.Exit(int(error.exit_code)) from None

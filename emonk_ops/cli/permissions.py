@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emonk_ops.settings import Environment
+from emonk_ops.settings import FILE_PLACE, Environment
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ def grants(env: Environment) -> dict[str, tuple[Grant, ...]]:
         account.append(Grant("roles/datastore.user", project, "keep jobs in Firestore"))
         operator += (Grant("roles/datastore.viewer", project, "see that the database exists"),)
         person += (Grant("roles/datastore.user", project, "only to carry jobs by hand: migrate"),)
+    if env.state_place != FILE_PLACE:
+        place = f"project {env.state_place.partition(':')[2].partition('/')[0]}"
+        operator += (Grant("roles/datastore.user", place, "keep journal, lock and evidence"),)
     return {
         "operator": (*operator, *person, *monitoring),
         "pipeline": (*operator, *monitoring),

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.unfinished import unfinished_sentence
-from emonk_ops.errors import OpsError
-from emonk_ops.rollout.lock import Lease
+from emonk_ops.errors import OpsError, Unreachable
+from emonk_ops.rollout.lease import Lease
+from emonk_ops.rollout.places import PlaceState
 from emonk_ops.rollout.sentences import time_left
 from emonk_ops.rollout.situation import Part
 from emonk_ops.rollout.standing import Standing
@@ -19,11 +20,12 @@ def recorded_parts(desk: Desk) -> list[Part]:
     name = desk.env.name
     try:
         standing = desk.book.standing()
-        lease = desk.book.lock.describe()
+        state = desk.book.journal.state()
+        lease, locked = _lock(desk)
     except OpsError as error:
         return [Part("journal", f"ERROR: {error.message}", ok=False, asked=False, hint=error.hint)]
-    parts = [_stages(standing), *_soaks(standing, name), _hold(standing, name)]
-    parts.append(lock_part(desk, lease))
+    parts = [_journal(state), _stages(standing), *_soaks(standing, name)]
+    parts += [_hold(standing, name), locked]
     return parts + [
         Part(
             "unfinished",
@@ -34,6 +36,25 @@ def recorded_parts(desk: Desk) -> list[Part]:
         for run in standing.unfinished
         if lease is None or lease.run != run.id
     ]
+
+
+def _journal(state: PlaceState) -> Part:
+    facts = {
+        "where": state.where,
+        "reachable": state.reachable,
+        "since": state.since,
+        "spooled": state.spooled,
+    }
+    return Part("journal", state.sentence(), facts, ok=state.reachable, asked=state.reachable)
+
+
+def _lock(desk: Desk) -> tuple[Lease | None, Part]:
+    try:
+        lease = desk.book.lock.describe()
+    except Unreachable as error:
+        words = f"unknown: {error.message}"
+        return None, Part("lock", words, {"holder": None}, ok=False, asked=False)
+    return lease, lock_part(desk, lease)
 
 
 def _stages(standing: Standing) -> Part:
@@ -85,5 +106,6 @@ def lock_part(desk: Desk, lease: Lease | None) -> Part:
         return Part("lock", "free", {"holder": None})
     live = desk.book.lock.is_live(lease, desk.who.machine)
     facts = {"holder": lease.holder, "pid": lease.pid, "host": lease.host, "live": live}
+    facts |= {"by_hand": lease.by_hand, "until": lease.expires_at}
     dead = "" if live else " (dead: the next command takes it over)"
     return Part("lock", lease.sentence() + dead, facts)

@@ -12,6 +12,8 @@ from emonk_ops.rollout.statuses import status_of
 
 def finish_stage(desk: Desk, report: StageReport, junit: Path | None) -> ExitCode:
     desk.screen.line(f"{status_of(report.exit_code).replace('_', ' ').upper()}: {report.summary}")
+    for gate in report.forced:
+        desk.screen.line(f"  FORCED past the gate: {gate}")
     for error in report.errors:
         if error.hint and error.hint != report.hint:
             desk.screen.line(f"  {error.code}: {error.hint}")

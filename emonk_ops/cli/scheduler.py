@@ -48,6 +48,7 @@ def resume(
     """Let the job tick again. Refused on a hold."""
     from emonk_ops.errors import OnHold
 
+    desk.book.require_reachable()
     hold = desk.book.standing().hold
     if hold is not None:
         name = desk.env.name

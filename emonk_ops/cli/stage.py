@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -37,6 +37,9 @@ class StageGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+Force = Annotated[
+    bool, typer.Option("--force", help="Pass a closed gate or a hold, for the --reason given.")
+]
 stage_app = group("Run a stage of the rollout.", cls=StageGroup)
 
 
@@ -56,11 +59,12 @@ def _register(number: int) -> None:
         confirm: options.Confirm = None,
         junit: options.Junit = None,
         reason: options.Reason = "",
+        force: Force = False,
     ) -> ExitCode:
         if plan:
             return _plan(desk, number)
         words = confirmations(confirm)
-        return _run(desk, number, wait, yes, no_input, words, junit, reason)
+        return _run(desk, number, wait, yes, no_input, words, junit, reason, force)
 
 
 for _number in NUMBERS:
@@ -89,6 +93,7 @@ def _run(
     words: dict[str, str],
     junit: Path | None,
     reason: str,
+    force: bool,
 ) -> ExitCode:
     from emonk_ops.cli.consent import consent, require_flag, word_asker
     from emonk_ops.cli.reports import finish_stage
@@ -106,6 +111,7 @@ def _run(
     chosen = Options(
         words=Words(words, word_asker(desk, screen, no_input)),
         reason=reason,
+        force=force,
         consent=consent(desk, tools, screen, yes=yes, no_input=no_input),
     )
     with screen.showing():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from emonk_ops.errors import OpsError
+from emonk_ops.errors import OpsError, Unreachable
 from emonk_ops.rollout.book import Book
 from emonk_ops.rollout.identity import Identity
+from emonk_ops.rollout.lease import Lease
 from emonk_ops.rollout.standing import Run
 from emonk_ops.settings import Environment
 
@@ -27,7 +28,7 @@ def unfinished_lines(place: Place) -> Iterator[str]:
     """What cannot be read is left to the command that needs it to say."""
     try:
         book = place.book
-        standing, lease = book.standing(), book.lock.describe()
+        standing, lease = book.standing(), _lease_in_sight(book)
     except OpsError:
         return
     for run in standing.unfinished:
@@ -36,6 +37,13 @@ def unfinished_lines(place: Place) -> Iterator[str]:
             yield f"going on: {lease.sentence()}"
         else:
             yield f"unfinished: {unfinished_sentence(run, place.env.name)}"
+
+
+def _lease_in_sight(book: Book) -> Lease | None:
+    try:
+        return book.lock.describe()
+    except Unreachable:
+        return None
 
 
 def unfinished_sentence(run: Run, env: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from emonk_ops.ports import CommandResult
+from collections.abc import Mapping
+
+from emonk_ops.ports import CommandResult, Commands
 from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.settings import Argv
 from emonk_ops.toolbox import Toolbox
@@ -27,10 +29,16 @@ def types_check(tools: Toolbox) -> Finding:
 
 
 def _tests_pass(tools: Toolbox, argv: Argv, setting: str) -> Finding:
+    return run_tests(tools.commands, argv, setting)
+
+
+def run_tests(
+    commands: Commands, argv: Argv, setting: str, env: Mapping[str, str] | None = None
+) -> Finding:
     """Green needs a report with at least one test that ran: no tests is no evidence."""
     if not argv:
         return _not_configured(setting)
-    result = tools.commands.run(argv, env={}, junit=True)
+    result = commands.run(argv, env=env or {}, junit=True)
     facts = _facts(result)
     if result.tests is None:
         return _failed(result, f"exit {result.exit_code}, and no test report", facts)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from emonk_ops.errors import ExitCode, LockLost, OpsError
+from emonk_ops.errors import ExitCode, LockLost, OpsError, Unreachable
 from emonk_ops.rollout.identity import Identity
-from emonk_ops.rollout.journal import Journal
-from emonk_ops.rollout.lock import HeldLock, Lock
+from emonk_ops.rollout.lease import HeldLock, Lease
+from emonk_ops.rollout.places import JournalPlace, LockPlace
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.standing import Standing, stand
 from emonk_ops.rollout.statuses import status_of
@@ -18,18 +18,21 @@ from emonk_ops.rollout.statuses import status_of
 
 @dataclass(frozen=True)
 class Heading:
-    """What a run is about."""
+    """What a run is about. One that `goes_back` may go without what cannot be reached."""
 
     command: str
     title: str
     stage: int | None = None
     reason: str = ""
+    goes_back: bool = False
 
 
 class RunRecord:
     """One run's hand on the journal. Each record is refused once the lock is lost."""
 
-    def __init__(self, journal: Journal, who: Identity, run: str, held: HeldLock | None) -> None:
+    def __init__(
+        self, journal: JournalPlace, who: Identity, run: str, held: HeldLock | None
+    ) -> None:
         self._journal = journal
         self._held = held
         self.who = who
@@ -62,15 +65,29 @@ class RunRecord:
 
 
 class Book:
-    """The journal and the lock of one environment."""
+    """The journal and the lock of one environment.
+
+    `stand_in` is a lock of this machine, for what goes back while the lock cannot be reached.
+    """
 
     def __init__(
-        self, *, journal: Journal, lock: Lock, who: Identity, new_run_id: Callable[[], str]
+        self,
+        *,
+        journal: JournalPlace,
+        lock: LockPlace,
+        who: Identity,
+        new_run_id: Callable[[], str],
+        stand_in: LockPlace | None = None,
     ) -> None:
         self.journal = journal
         self.lock = lock
         self.who = who
         self._new_run_id = new_run_id
+        self._stand_in = stand_in
+
+    def require_reachable(self) -> None:
+        """Before anything goes forward: raises Unreachable where the journal is not in sight."""
+        self.journal.require_reachable()
 
     def standing(self) -> Standing:
         return stand(self.journal.records())
@@ -79,10 +96,11 @@ class Book:
     def locked_run(self, heading: Heading) -> Iterator[RunRecord]:
         """Lock, record the start, and the end however it comes. Raises Locked."""
         run_id = self._new_run_id()
-        with self.lock.held(self.who, reason=heading.title, run=run_id) as held:
+        with self._held(heading, run_id) as (held, more):
             run = RunRecord(self.journal, self.who, run_id, held)
-            taken = held.took_over.sentence() if held.took_over else ""
-            with self._recorded(run, heading, {"took_over": taken} if taken else {}):
+            if held.took_over is not None:
+                more = {**more, "took_over": held.took_over.sentence()}
+            with self._recorded(run, heading, more):
                 yield run
 
     @contextmanager
@@ -92,9 +110,30 @@ class Book:
         with self._recorded(run, heading, {}):
             yield run
 
+    def acquire_lock(self, reason: str, seconds: float) -> Lease:
+        """Take the lock by hand, recorded. Raises Locked and Unreachable."""
+        run = self._new_run_id()
+        lease = self.lock.acquire(self.who, reason=reason, run=run, seconds=seconds)
+        self.note("lock.acquired", {"reason": reason, "until": lease.expires_at})
+        return lease
+
     def note(self, kind: str, body: Mapping[str, Any]) -> Record:
         """One record that belongs to no longer run, e.g. a lifted hold."""
         return RunRecord(self.journal, self.who, self._new_run_id(), None).write(kind, body)
+
+    @contextmanager
+    def _held(self, heading: Heading, run_id: str) -> Iterator[tuple[HeldLock, Mapping[str, Any]]]:
+        named: dict[str, str] = {"reason": heading.title, "run": run_id}
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(self.lock.held(self.who, **named))
+                more = {}
+            except Unreachable as error:
+                if self._stand_in is None or not heading.goes_back:
+                    raise
+                held = stack.enter_context(self._stand_in.held(self.who, **named))
+                more = {"locked_here_only": error.message}
+            yield held, more
 
     @contextmanager
     def _recorded(

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from emonk_ops.errors import GateClosed, OnHold, Refused
+from emonk_ops.errors import GateClosed, OnHold, Refused, UsageError
 from emonk_ops.rollout.model import Stage
 from emonk_ops.rollout.standing import Standing
 
 
 def closed_gate(stage: Stage, standing: Standing, env: str) -> Refused | None:
     """Why the stage may not start, or None."""
-    return _hold(standing, env) or _order(stage, standing, env)
+    return next(iter(closed_gates(stage, standing, env)), None)
+
+
+def closed_gates(stage: Stage, standing: Standing, env: str) -> tuple[Refused, ...]:
+    """All reasons why the stage may not start; empty where it may."""
+    both = _hold(standing, env), _order(stage, standing, env)
+    return tuple(refusal for refusal in both if refusal is not None)
 
 
 def require_open_gate(stage: Stage, standing: Standing, env: str) -> None:
     """Raises GateClosed or OnHold."""
     if (refusal := closed_gate(stage, standing, env)) is not None:
         raise refusal
+
+
+def require_gate_for_force(stage: Stage, standing: Standing, env: str, reason: str) -> None:
+    """Raises UsageError without a reason, and OnHold for a rollback that is under way."""
+    if not reason.strip():
+        raise UsageError(
+            "--force passes a closed gate, and the journal keeps why",
+            hint=f'emonk-ops stage {stage.number} --env {env} --force --reason "…"',
+        )
+    if standing.hold is not None and not standing.hold.complete:
+        require_open_gate(stage, standing, env)
 
 
 def _order(stage: Stage, standing: Standing, env: str) -> Refused | None:

@@ -8,6 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from emonk_ops.rollout.records import Record
+from emonk_ops.rollout.spool import MARK
+
+ALONE = {
+    "hold.set": "put on hold",
+    "hold.lifted": "hold lifted",
+    "lock.acquired": "lock acquired by hand",
+    "lock.released": "lock released by hand",
+}
 
 
 @dataclass
@@ -55,6 +63,10 @@ def chapters(records: Iterable[Record]) -> list[Chapter]:
             chapter = Chapter(record.run, record.at, who, str(body["title"]), str(body["reason"]))
             if body.get("took_over"):
                 chapter.events.append(f"took over a dead lock: {body['took_over']}")
+            if body.get("locked_here_only"):
+                chapter.events.append(f"locked on this machine only: {body['locked_here_only']}")
+            if body.get(MARK):
+                chapter.events.append("written down on its machine and sent later")
             told[record.run] = chapter
         elif record.kind == "run.ended" and record.run in told:
             chapter = told[record.run]
@@ -69,9 +81,7 @@ def chapters(records: Iterable[Record]) -> list[Chapter]:
 
 
 def _alone(record: Record, who: str) -> Chapter:
-    title = {"hold.lifted": "hold lifted", "lock.released": "lock released by hand"}.get(
-        record.kind, record.kind
-    )
+    title = ALONE.get(record.kind, record.kind)
     return Chapter(record.run, record.at, who, title, str(record.body.get("reason", "")), "done")
 
 
@@ -88,6 +98,8 @@ def _event(record: Record) -> str:
             return f"{word} {body['id']}: {told} ({body['seconds']:.1f} s)"
         case "step.failed" | "rollback.step.failed" | "drill.step.failed":
             return f"failed {body['id']}: {body['message']}"
+        case "forced":
+            return f"FORCED past the gate: {body['passed']}"
         case "captured":
             return "captured the way back"
         case "rollback.started":

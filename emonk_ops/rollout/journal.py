@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from emonk_ops.clock import Clock, Stopwatch
 from emonk_ops.errors import Locked, StateDamaged
+from emonk_ops.rollout.places import PlaceState
 from emonk_ops.rollout.records import BEGINNING, Record, from_line, sealed, to_line
 from emonk_ops.rollout.redaction import redacted
 
@@ -94,6 +95,31 @@ class Journal:
             self._known = _Known((*self._known.records, record), os.fstat(file).st_size)
             self._tell("after", record.seq)
             return record
+
+    def keep(self, records: Sequence[Record]) -> None:
+        """Take in records that were sealed elsewhere: all, from the first one on."""
+        with self._shield(), self._opened() as file:
+            self._catch_up(file)
+            for record in records[self._known.seq :]:
+                if record.prev != self._known.head:
+                    raise self._damaged(self._known.seq + 1, f"record {record.seq} does not follow")
+                _write_through(file, to_line(record))
+                self._known = _Known((*self._known.records, record), os.fstat(file).st_size)
+
+    def empty(self, when: Callable[[tuple[Record, ...]], bool]) -> None:
+        """Drop all records, if `when` says so of what is there then."""
+        with self._shield(), self._opened() as file:
+            self._catch_up(file)
+            if when(self._known.records):
+                os.ftruncate(file, 0)
+                os.fsync(file)
+                self._known = _Known()
+
+    def require_reachable(self) -> None:
+        """A file is where it is."""
+
+    def state(self) -> PlaceState:
+        return PlaceState(f"file {self.path}")
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

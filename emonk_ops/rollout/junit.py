@@ -11,7 +11,8 @@ NOT_XML = {code: None for code in range(32) if code not in (9, 10, 13)}
 
 
 def to_junit(report: StageReport) -> str:
-    root = Xml.Element("testsuites", name=f"stage {report.stage} in {report.env}")
+    forced = ", forced past a gate" if report.forced else ""
+    root = Xml.Element("testsuites", name=f"stage {report.stage} in {report.env}{forced}")
     for phase, results in report.phases.items():
         if results:
             _check_suite(root, report, phase, results)

@@ -79,6 +79,7 @@ class StageReport:
     summary: str = ""
     hint: str = ""
     errors: list[OpsError] = field(default_factory=list)
+    forced: list[str] = field(default_factory=list)  # closed gates that --force passed
     wait_until: datetime | None = None
     changed: bool = False
     seconds: float = 0.0
@@ -95,6 +96,7 @@ class StageReport:
             "summary": self.summary,
             "changed": self.changed,
             "already_so": self.already_so,
+            "forced": list(self.forced),
             "phases": {
                 name: [check_data(result) for result in results]
                 for name, results in self.phases.items()

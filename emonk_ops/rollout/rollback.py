@@ -79,7 +79,7 @@ def plan_rollback(
     hold = standing.hold
     if hold is not None and not hold.complete:
         capture = next(one for one in standing.captures if one.seq == hold.capture_seq)
-    elif hold is not None and not further:
+    elif hold is not None and not hold.by_hand and not further:
         return RollbackPlan(None, (), f"already rolled back at {hold.since:%Y-%m-%d %H:%M:%S}Z")
     if capture is None:
         return RollbackPlan(None, (), "no stage has changed anything that is not undone yet")
@@ -106,7 +106,8 @@ def roll_back(
     first = plan_rollback(book.standing(), tools, load_stage, further=further)
     if first.capture is None:
         return None
-    heading = Heading("rollback", f"rollback of stage {first.capture.stage}", first.capture.stage)
+    stage = first.capture.stage
+    heading = Heading("rollback", f"rollback of stage {stage}", stage, goes_back=True)
     with book.locked_run(heading) as run:
         plan = plan_rollback(book.standing(), tools, load_stage, further=further)
         if plan.capture is None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from emonk_ops.clock import Stopwatch
-from emonk_ops.errors import CloudError, ExitCode, Interrupted, LockLost, OpsError
+from emonk_ops.errors import CloudError, ExitCode, Interrupted, LockLost, OpsError, Refused
 from emonk_ops.rollout.book import Book, Heading, RunRecord
 from emonk_ops.rollout.checks import Checklist, Words, require_known
 from emonk_ops.rollout.events import CheckEnded, Noted, Observer, PhaseBegan, StageBegan
-from emonk_ops.rollout.gates import require_open_gate
+from emonk_ops.rollout.gates import closed_gates, require_gate_for_force, require_open_gate
 from emonk_ops.rollout.guarded import GuardedPorts
 from emonk_ops.rollout.model import Breach, CheckResult, Facts, Soak, Stage, Step, Verdict
 from emonk_ops.rollout.report import StageReport, StepOutcome, check_data
@@ -31,6 +31,7 @@ class Options:
 
     words: Words = field(default_factory=Words)
     reason: str = ""
+    force: bool = False  # pass a closed gate, for the reason given
     consent: Consent = lambda _steps: None
 
 
@@ -40,16 +41,28 @@ def run_stage(
     """Run the stage in the toolbox's environment and say how it went.
 
     Failures are in the report. Raises GateClosed, OnHold, Locked, LockLost, UsageError,
-    StateDamaged and Interrupted.
+    StateDamaged, Unreachable (the journal) and Interrupted.
     """
     env = tools.env
     every = (*stage.checks(env), *stage.verify(env), *stage.acceptance(env))
     require_known(options.words, every)
-    require_open_gate(stage, book.standing(), env.name)
+    book.require_reachable()
+    _require_gate(stage, book.standing(), env.name, options)
     heading = Heading("stage", f"stage {stage.number}: {stage.title}", stage.number, options.reason)
     with book.locked_run(heading) as run:
-        require_open_gate(stage, book.standing(), env.name)
-        return _Attempt(stage, tools, run, book.standing, options, observer).go()
+        standing = book.standing()
+        _require_gate(stage, standing, env.name, options)
+        attempt = _Attempt(stage, tools, run, book.standing, options, observer)
+        if options.force:
+            attempt.pass_by_force(closed_gates(stage, standing, env.name))
+        return attempt.go()
+
+
+def _require_gate(stage: Stage, standing: Standing, env: str, options: Options) -> None:
+    if options.force:
+        require_gate_for_force(stage, standing, env, options.reason)
+    else:
+        require_open_gate(stage, standing, env)
 
 
 class _Attempt:
@@ -105,6 +118,15 @@ class _Attempt:
         conclude(report, self._tools.clock.now)
         self._run.end(report.exit_code, report.summary, seconds=report.seconds)
         return report
+
+    def pass_by_force(self, closed: tuple[Refused, ...]) -> None:
+        """Write down which gates were closed and are passed nevertheless."""
+        for gate in closed:
+            body = {"gate": gate.code, "passed": gate.message, "reason": self._options.reason}
+            self._run.write("forced", body)
+            self.report.forced.append(gate.message)
+            told = f"FORCED past the gate: {gate.message} ({self._options.reason})"
+            self._observer.notice(Noted(told, warning=True))
 
     def _phases(self) -> None:
         stage, env = self._stage, self._tools.env

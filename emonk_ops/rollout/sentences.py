@@ -88,6 +88,8 @@ def _summary(report: StageReport) -> str:
 
 def _hint(report: StageReport) -> str:
     again = f"emonk-ops stage {report.stage} --env {report.env}"
+    if report.forced:  # the gate is as closed as it was
+        again += ' --force --reason "…"'
     words = missing_words(report)
     if report.exit_code is ExitCode.CLOUD and (cure := _cure(report)):
         return cure

@@ -72,6 +72,11 @@ class Hold:
     capture_seq: int
     complete: bool  # the rollback that set it has ended well
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether no rollback set it."""
+        return self.capture_seq == NO_CAPTURE
+
 
 @dataclass
 class Standing:

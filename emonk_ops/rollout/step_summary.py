@@ -13,6 +13,7 @@ def to_markdown(report: StageReport) -> str:
         f"### Stage {report.stage} in {report.env}: {word} (exit {int(report.exit_code)})",
         "",
         report.summary,
+        *(f"\nFORCED past the gate: {gate}" for gate in report.forced),
         "",
         "| phase | what | verdict | evidence |",
         "|---|---|---|---|",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emonk_ops.clock import Stopwatch
-from emonk_ops.errors import Interrupted, LockLost, OpsError, StepFailed
+from emonk_ops.errors import Interrupted, LockLost, OpsError, StepFailed, Unreachable
 from emonk_ops.rollout.book import RunRecord
 from emonk_ops.rollout.events import Observer, StepBegan, StepBroke, StepEnded
 from emonk_ops.rollout.model import Step
@@ -19,15 +19,9 @@ def run_step(
     `phase` is "steps", "rollback" or "drill": only the first are records of a stage's progress.
     """
     kind = "step" if phase == "steps" else f"{phase}.step"
-    run.write(f"{kind}.started", {"id": step.id, "title": step.title})
-    observer.notice(StepBegan(phase, step))
     stopwatch = Stopwatch()
-    try:
-        result = step.run(tools)
-    except (Interrupted, LockLost):
-        raise
-    except Exception as cause:
-        error = cause if isinstance(cause, OpsError) else _bug(step, cause)
+
+    def broke(error: OpsError) -> StepOutcome:
         seconds = stopwatch.seconds
         run.write(
             f"{kind}.failed",
@@ -41,6 +35,19 @@ def run_step(
         )
         observer.notice(StepBroke(phase, step, error, seconds))
         return StepOutcome(step, None, error, seconds)
+
+    try:
+        run.write(f"{kind}.started", {"id": step.id, "title": step.title})
+    except Unreachable as error:  # the journal: nothing goes forward out of everybody's sight
+        error.untouched = True
+        return broke(error)
+    observer.notice(StepBegan(phase, step))
+    try:
+        result = step.run(tools)
+    except (Interrupted, LockLost):
+        raise
+    except Exception as cause:
+        return broke(cause if isinstance(cause, OpsError) else _bug(step, cause))
     seconds = stopwatch.seconds
     run.changed = run.changed or result.changed
     run.write(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from emonk_ops.tick import logs
+from emonk_ops.tick.legacy_loop import LegacyAgent
 from emonk_ops.tick.scheduler import CronScheduler
 
 
-class AgentCore:
+class AgentCore(
+    LegacyAgent,
+):
     """Owns the scheduler; `start_scheduler` begins the legacy loop and goes with it in stage 5."""
 
     def __init__(self, scheduler: CronScheduler) -> None:
         self.scheduler = scheduler
         scheduler.engine.log.info(logs.AGENT_CREATED, job_types=scheduler.engine.registry.types)
 
-    async def start_scheduler(self) -> None:
-        """Begin the in-process cron loop."""
-        await self.scheduler.start()
+    async def begin_loop(self) -> None:
+        """Let the process drive itself. Raises SettingsError where there is no loop to begin."""
+        await self.scheduler.begin_loop()

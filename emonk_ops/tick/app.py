@@ -60,7 +60,7 @@ async def _health(service: TickService) -> Response:
             "revision": None if record is None else record.revision,
             "role": driver.role,
         },
-        "paths": {"legacy_loop": service.scheduler.running, "cron_tick": True},
+        "paths": {"legacy_loop": service.scheduler.loop_runs, "cron_tick": True},
         "shadow": settings.shadow,
         "now": to_text(service.clock.now()),
     }

@@ -1,21 +1,27 @@
-"""The in-process cron loop, as it was before Cloud Scheduler. Stage 5 removes this module."""
+"""The in-process cron loop, as it was before Cloud Scheduler. Stage 5 removes this module.
+
+Its registration is a base and an import each: `LegacyLoop` in scheduler.py and `LegacyAgent` in
+agent_core.py. Nothing else knows this module.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from emonk_ops.tick import cron, logs
 from emonk_ops.tick.driver import Path
 from emonk_ops.tick.errors import StorageError
+from emonk_ops.tick.in_process import NoLoop
 
 if TYPE_CHECKING:
     from emonk_ops.tick.engine import Engine
+    from emonk_ops.tick.scheduler import CronScheduler
     from emonk_ops.tick.ticks import TickReport
 
 
-class LegacyLoop(ABC):
+class LegacyLoop(NoLoop):
     """`start()`, `_check_and_execute_jobs()` and `running`, mixed into CronScheduler."""
 
     cadence: str
@@ -30,6 +36,16 @@ class LegacyLoop(ABC):
     def running(self) -> bool:
         """Whether the loop runs."""
         return self._loop is not None and not self._loop.done()
+
+    @property
+    def loop_runs(self) -> bool:
+        return self.running
+
+    async def begin_loop(self) -> None:
+        await self.start()
+
+    async def end_loop(self) -> None:
+        await self.stop_loop()
 
     async def start(self) -> None:
         """Begin the loop; it runs until `stop_loop`. A second call changes nothing."""
@@ -58,3 +74,13 @@ class LegacyLoop(ABC):
             self.engine.log.error(logs.STORAGE_FAILED, code=error.code, error=str(error))
         except Exception as error:
             self.engine.log.error(logs.TICK_FAILED, error, path=Path.LOOP.value)
+
+
+class LegacyAgent:
+    """`start_scheduler()`, mixed into AgentCore."""
+
+    scheduler: CronScheduler
+
+    async def start_scheduler(self) -> None:
+        """Begin the in-process cron loop."""
+        await self.scheduler.start()

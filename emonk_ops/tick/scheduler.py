@@ -17,6 +17,7 @@ from emonk_ops.tick.engine import TRIES, Engine, Limits
 from emonk_ops.tick.enqueueing import enqueue, id_of
 from emonk_ops.tick.errors import InvalidJob, JobConflict, JobNotFound, StorageError
 from emonk_ops.tick.handlers import REGISTRY, DeclaredJob, HandlerRegistry
+from emonk_ops.tick.in_process import NoLoop
 from emonk_ops.tick.instants import aware
 from emonk_ops.tick.job_options import check_options
 from emonk_ops.tick.jobs import Job, JobState, Run
@@ -30,7 +31,10 @@ from emonk_ops.tick.texts import plain_json
 from emonk_ops.tick.ticks import TickReport
 
 
-class CronScheduler(LegacyLoop):
+class CronScheduler(
+    LegacyLoop,
+    NoLoop,
+):
     """Runs what is due in `storage` whenever it is ticked. Clock, log and chance are handed in."""
 
     def __init__(

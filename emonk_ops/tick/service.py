@@ -102,7 +102,7 @@ class TickService:
         if not await self.open_storage():
             self._reopening = self.clock.start(self._keep_opening(), name="open-storage")
         if self.settings.legacy_loop or self.settings.shadow:
-            await agent.start_scheduler()
+            await agent.begin_loop()
 
     async def open_storage(self) -> bool:
         """Open the storage and read the driver; again after a failure. Says whether it is open."""
@@ -148,7 +148,7 @@ class TickService:
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.wait([self._reopening])
-        await self.scheduler.stop_loop()
+        await self.scheduler.end_loop()
         await self.scheduler.ended(max(0.0, self._grace_until - real_seconds()))
         self.scheduler.cancel_running()
         await self.scheduler.ended(RECORDING_SECONDS)

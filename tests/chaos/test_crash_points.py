@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 POINTS = os.environ.get("EMONK_CRASH_POINTS", "30")
 SEED = 20261124
 SIGKILLED = -9
+FILE_PLACE = '# place = "file"'
 CONFIRMED = [
     f"--confirm={name}=crash test"
     for name in (
@@ -40,8 +41,9 @@ CONFIRMED = [
 class Rehearsed:
     """A sandbox, a settings file, and the command line in a folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared: bool) -> None:
         self.folder = folder
+        self.shared = shared
         self.settings = folder / "emonk-ops.toml"
 
     def run(self, *argv: str, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
@@ -66,6 +68,12 @@ class Rehearsed:
         found = re.search(r"journal events: (\d+)", done.stderr)
         assert found
         return int(found[1])
+
+    def share_state(self) -> None:
+        """Journal and lock in a database of the sandbox's Firestore."""
+        text = self.settings.read_text()
+        assert FILE_PLACE in text
+        self.settings.write_text(text.replace(FILE_PLACE, 'place = "firestore:emonk-qa/state"'))
 
     def vary_deployment(self, mark: str) -> None:
         """Another variable of the service, so that the next stage has a revision to deploy."""
@@ -121,12 +129,16 @@ class Rehearsed:
         return found
 
 
-@pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
-    world = Rehearsed(tmp_path_factory.mktemp("crash"))
+@pytest.fixture(scope="module", params=["file", "firestore"])
+def rehearsed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsed]:
+    world = Rehearsed(tmp_path_factory.mktemp("crash"), shared=request.param == "firestore")
     world.must("sandbox", "up", "--detach", "--clock", "virtual")
     try:
         world.must("init", "--sandbox")
+        if world.shared:
+            world.share_state()
         world.vary_deployment("none")
         world.must("stage", "0", "--env", "qa", *CONFIRMED)
         world.must("stage", "1", "--env", "qa")
@@ -135,11 +147,12 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
         world.run("sandbox", "down")
 
 
-def points(most: int, salt: int) -> list[int]:
+def points(world: Rehearsed, most: int, salt: int) -> list[int]:
+    """Two thirds of the points on a journal in a file, a third on a shared one."""
     every = list(range(1, most + 1))
     if POINTS == "all":
         return every
-    half = min(len(every), int(POINTS) // 2)
+    half = min(len(every), int(POINTS) // (6 if world.shared else 3))
     return sorted(random.Random(SEED + salt).sample(every, half))
 
 
@@ -149,7 +162,7 @@ def test_stage_1_killed_at_journal_writes_converges(rehearsed: Rehearsed) -> Non
     most = rehearsed.journal_events("stage", "1", "--env", "qa")
     before = rehearsed.stored_jobs()
     assert len(before) == 3
-    for point in points(most, 1):
+    for point in points(rehearsed, most, 1):
         rehearsed.vary_deployment(f"point-{point}")
         killed = rehearsed.run("stage", "1", "--env", "qa", kill_at=point)
         assert killed.returncode == SIGKILLED, f"point {point}: {killed.stdout}"
@@ -166,7 +179,7 @@ def test_stage_2_killed_at_journal_writes_converges(rehearsed: Rehearsed) -> Non
     rehearsed.must("stage", "1", "--env", "qa")
     most = rehearsed.journal_events("stage", "2", "--env", "qa")
     before = rehearsed.stored_jobs()
-    for point in points(most, 2):
+    for point in points(rehearsed, most, 2):
         rehearsed.must("rollback", "--env", "qa", "--yes")
         rehearsed.delete_scheduler_jobs()
         rehearsed.must("resume", "--env", "qa", "--reason", f"point {point}")

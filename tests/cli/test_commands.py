@@ -145,6 +145,7 @@ def test_the_stage_envelope_keeps_its_keys(place: Place) -> None:
         "summary",
         "changed",
         "already_so",
+        "forced",
         "phases",
         "steps",
         "rollback",

@@ -1,4 +1,4 @@
-"""The job storages, each behind the same fixture, and the time that they go by."""
+"""The job storages and the places of state, each behind one fixture, and the time they go by."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from emonk_ops.tick.storage.firestore_calls import Place
 from emonk_ops.tick.storage.json_file import JsonFileStorage
 from emonk_ops.tick.storage.memory import MemoryStorage
 from emonk_ops.tick.testing import ManualClock
+from tests.state_places import StatePlace
 
 
 @pytest.fixture
@@ -87,3 +88,10 @@ async def time(storage: JobStorage, clock: ManualClock) -> StoreTime:
 @pytest.fixture
 async def now(storage: JobStorage) -> datetime:
     return await storage.clock()
+
+
+@pytest.fixture(params=["file", "firestore", "firestore in the sandbox"])
+def state_place(request: pytest.FixtureRequest, tmp_path: Path) -> StatePlace:
+    """Where journal and lock are; a Firestore's project of its own is a world of its own."""
+    address = "" if request.param == "file" else _address(request)
+    return StatePlace(tmp_path, address)

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/firestore.md",
     "docs/library.md",
     "docs/sandbox.md",
+    "docs/state.md",
 )
 
 

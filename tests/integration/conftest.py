@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+
+from emonk_ops.sandbox.endpoint import Endpoint
+from tests.state_places import FailingFirestore, StatePlace
 
 AUDIENCE = "https://emonk-agent.example"
 INVOKER = "ticker@project.iam.gserviceaccount.com"
@@ -136,3 +140,15 @@ def environment(signer: Signer) -> dict[str, str]:
         "WEBHOOK_AUDIENCE": "1234567890",
         "K_REVISION": "r1",
     }
+
+
+@pytest.fixture
+def firestore(firestore_embedded: Endpoint, tmp_path: Path) -> Iterator[FailingFirestore]:
+    firestore = FailingFirestore(firestore_embedded, tmp_path)
+    yield firestore
+    firestore.is_back()
+
+
+@pytest.fixture
+def place(firestore: FailingFirestore) -> StatePlace:
+    return firestore.place

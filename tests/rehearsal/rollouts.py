@@ -21,6 +21,8 @@ from emonk_ops.wiring import Wiring
 
 LONGEST_SECONDS = 280.0
 WORDS = ("code-review", "lint", "type-check")
+PEOPLE = ("incident-plan", "failures-handled")
+GATES = ("failure-injections",)
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,24 @@ class Rollout:
         said = [f"--confirm={word}=said so" for word in WORDS] if number == 0 else []
         return self.types("stage", str(number), "--yes", *said, *words, env=env, code=code)
 
+    def set(self, **keys: str) -> None:
+        """Set keys of [env.qa] and [env.production], and whom the alerts notify."""
+        path = self.folder / "emonk-ops.toml"
+        lines = "\n".join(f"{name} = {value}" for name, value in keys.items())
+        text = path.read_text().replace("# channels = []", 'channels = ["oncall@example.com"]')
+        for env in ("[env.qa]", "[env.production]"):
+            text = text.replace(env, f"{env}\n{lines}", 1)
+        path.write_text(text)
+
     def stages(self, *numbers: int, env: str = "qa") -> None:
         for number in numbers:
             self.stage(number, env=env)
+
+    def cutover(self, *words: str, env: str = "qa", code: int | None = 0) -> Typed:
+        """Stage 4, with what only people know said."""
+        known = PEOPLE if env == "qa" else (*PEOPLE, *GATES)
+        said = [f"--confirm={word}=said so" for word in known]
+        return self.types("stage", "4", "--yes", *said, *words, env=env, code=code)
 
     def tools(self, env: str = "qa") -> Toolbox:
         """The environment's own ports, for looking and for meddling."""

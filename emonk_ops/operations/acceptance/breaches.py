@@ -11,15 +11,11 @@ from emonk_ops.rollout.model import Breach
 
 
 def breaches(stretch: Stretch, criteria: Criteria) -> Iterator[Breach]:
+    """Causes before what follows from them: the first that is enough is the reason given."""
     counted = stretch.counted
     yield from _certain(counted)
-    if counted.missing:
-        shown = [f"{one:%H:%M:%SZ}" for one in counted.missing[:3]]
-        yield Breach(
-            "ticks-missing",
-            f"{len(counted.missing)} of {counted.expected} ticks were seen by nobody: "
-            f"{few(shown, len(counted.missing))}",
-        )
+    yield from _storage(counted, criteria)
+    yield from _ticks(counted)
     yield from _errors(counted, criteria)
     slow = sum(one > criteria.latency_p99_seconds for one in counted.latencies)
     if slow >= criteria.slow_ticks:
@@ -32,6 +28,16 @@ def breaches(stretch: Stretch, criteria: Criteria) -> Iterator[Breach]:
     if counted.late_count:
         told = f"{counted.late_count} jobs ended late: {few(counted.late, counted.late_count)}"
         yield Breach("late-jobs", told)
+
+
+def _ticks(counted: Counted) -> Iterator[Breach]:
+    if counted.missing:
+        shown = [f"{one:%H:%M:%SZ}" for one in counted.missing[:3]]
+        yield Breach(
+            "ticks-missing",
+            f"{len(counted.missing)} of {counted.expected} ticks were seen by nobody: "
+            f"{few(shown, len(counted.missing))}",
+        )
     if counted.not_executed:
         yield Breach(
             "driver", f"{counted.not_executed} ticks reached a revision that does not drive"
@@ -60,7 +66,10 @@ def _errors(counted: Counted, criteria: Criteria) -> Iterator[Breach]:
     for name, failed, n in parts:
         if failed >= criteria.burst_failures and n and failed / n > criteria.burst_rate:
             yield Breach("errors", f"{failed} of {n} {name} failed")
+
+
+def _storage(counted: Counted, criteria: Criteria) -> Iterator[Breach]:
     ops = counted.storage_ops
     if counted.lasting and counted.lasting > criteria.stretch_storage_error_rate * ops:
-        told = f"{counted.lasting} errors in {ops} calls to Firestore, none of them transient"
+        told = f"{counted.lasting} lasting errors of Firestore, in {ops} calls that were answered"
         yield Breach("firestore-errors", told)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-STRETCH_LEAST_SECONDS = 300.0
-STRETCH_TICKS = 3
+STRETCH_SECONDS = 300.0
+STRETCH_LEAST_TICKS = 3
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,6 @@ class Criteria:
     stretch_storage_error_rate: float = 0.01
 
 
-def stretch_seconds(interval_seconds: float) -> float:
-    """How long a look's stretch is: the same for who waits and for who comes back after hours."""
-    return max(STRETCH_LEAST_SECONDS, STRETCH_TICKS * interval_seconds)
+def stretch_ticks(interval_seconds: float) -> int:
+    """How many ticks a look's stretch has: as many for who waits as for who comes back later."""
+    return max(STRETCH_LEAST_TICKS, math.ceil(STRETCH_SECONDS / interval_seconds))

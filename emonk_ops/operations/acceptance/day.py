@@ -21,7 +21,7 @@ class Frame:
     since: datetime
     slots: tuple[datetime, ...]
     patience: timedelta
-    stretch_seconds: float
+    stretch_ticks: int
     tick_path: str
     lease_seconds: float
     window_seconds: float  # by when a job's slot has ended: the cadence, and what a tick takes
@@ -55,8 +55,7 @@ def _cut(frame: Frame) -> list[Stretch]:
     cut: list[Stretch] = []
     before = frame.since
     for slot in frame.slots:
-        full = cut and (slot - cut[-1].since).total_seconds() > frame.stretch_seconds
-        if not cut or full:
+        if not cut or len(cut[-1].slots) == frame.stretch_ticks:
             cut.append(Stretch(before, slot))
         cut[-1].slots.append(SlotSeen(slot, before))
         cut[-1].until = before = slot
@@ -71,7 +70,8 @@ def _note(record: Record, stretch: Stretch, frame: Frame) -> None:
                 slot.request = record
     elif isinstance(record, Tick) and record.numbers is not None:
         stretch.counted.add(record.numbers)
-        stretch.counted.not_executed += not record.executed
+        met_errors = record.numbers.lasting or record.numbers.transient
+        stretch.counted.not_executed += not record.executed and not met_errors
         if record.path == LOOP:
             stretch.counted.loop_ticks += record.executed
         elif record.path == CRON:
@@ -120,13 +120,13 @@ def _merge(whole: Counted, part: Counted) -> None:
 
 
 def frame_of(
-    rules: Rules, slots: tuple[datetime, ...], stretch_seconds: float, tick_path: str
+    rules: Rules, slots: tuple[datetime, ...], stretch_ticks: int, tick_path: str
 ) -> Frame:
     return Frame(
         since=rules.begin,
         slots=slots,
         patience=rules.patience,
-        stretch_seconds=stretch_seconds,
+        stretch_ticks=stretch_ticks,
         tick_path=tick_path,
         lease_seconds=rules.lease_seconds,
         window_seconds=rules.punctual_seconds,

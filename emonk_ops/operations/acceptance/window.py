@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from emonk_ops.operations.acceptance.criteria import Criteria, stretch_seconds
+from emonk_ops.operations.acceptance.criteria import Criteria, stretch_ticks
 from emonk_ops.operations.acceptance.day import Frame, frame_of, stretches, whole_of
 from emonk_ops.operations.acceptance.stretch import Stretch
 from emonk_ops.operations.acceptance.verdicts import criteria_findings
@@ -29,10 +29,11 @@ Keep = Callable[[Spool, Frame], None]
 
 
 def complete_slots(env: Environment, since: datetime, now: datetime) -> tuple[datetime, ...]:
-    """Expected ticks behind `since` that had their time and are written down."""
+    """Expected ticks behind `since` that had their time and are written down: whole stretches."""
     rules = _rules(env, since, max(now, since + timedelta(seconds=1)))
     until = min(now, since + LONGEST_READ) - LOG_LAG - rules.patience
-    return slots_between(env.cadence, env.time_zone, since, until)
+    slots = slots_between(env.cadence, env.time_zone, since, until)
+    return slots[: len(slots) - len(slots) % stretch_ticks(rules.interval_seconds)]
 
 
 def read(
@@ -75,7 +76,7 @@ def whole(tools: Toolbox) -> Stretch:
 
 def frame_for(env: Environment, since: datetime, slots: tuple[datetime, ...]) -> Frame:
     rules = _rules(env, since, slots[-1])
-    return frame_of(rules, slots, stretch_seconds(rules.interval_seconds), env.service.tick_path)
+    return frame_of(rules, slots, stretch_ticks(rules.interval_seconds), env.service.tick_path)
 
 
 def logged(tools: Toolbox, since: datetime, until: datetime) -> Iterator[LogEntry]:

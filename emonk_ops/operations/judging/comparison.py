@@ -23,6 +23,7 @@ from emonk_ops.settings import Environment
 from emonk_ops.tick.jobs import Job
 from emonk_ops.toolbox import Toolbox
 
+LEAST_HOURS = 1.0  # a shadow that is configured shorter says that it is no evidence
 LEASE_SECONDS = 300.0  # the service's own, unless its environment says another
 
 
@@ -77,6 +78,7 @@ def rules_of(env: Environment, begin: datetime, end: datetime, lease_seconds: fl
         time_zone=env.time_zone,
         interval_seconds=longest_pause(env.cadence, env.time_zone, begin),
         lease_seconds=lease_seconds,
+        least_hours=min(LEAST_HOURS, env.shadow_hours),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from emonk_ops.errors import Locked, StateDamaged
 from emonk_ops.rollout.journal import Journal
+from emonk_ops.rollout.places import JournalPlace
 from emonk_ops.rollout.redaction import REDACTED, redacted
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def journal(rollout: Rollout) -> Journal:
-    return rollout.book().journal
+    return Journal(rollout.folder / "journal.jsonl", clock=rollout.clock)
 
 
-def write(journal: Journal, kind: str, **body: object) -> None:
+def write(journal: JournalPlace, kind: str, **body: object) -> None:
     journal.append(run="r", kind=kind, who={"actor": "ann"}, body=body)
 
 

@@ -12,7 +12,8 @@ import pytest
 from emonk_ops.clock import SystemClock
 from emonk_ops.errors import Locked, LockLost, StateDamaged
 from emonk_ops.rollout.identity import Identity
-from emonk_ops.rollout.lock import Lease, Lock
+from emonk_ops.rollout.lease import Lease
+from emonk_ops.rollout.lock import Lock
 
 
 @pytest.fixture

@@ -200,3 +200,27 @@ def test_channels_are_addresses_and_full_names(tmp_path: Path) -> None:
 def test_what_is_no_channel_is_refused(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(UsageError, match=r"alerts\.channels: expected"):
         settings(tmp_path, SHORT + f"[alerts]\nchannels = {wrong}\n").environment("qa")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("file", "file"),
+        ("firestore:team-ops", "firestore:team-ops/(default)"),
+        ("firestore:team-ops/emonk-ops", "firestore:team-ops/emonk-ops"),
+        ("firestore:example.com:team-ops/(default)", "firestore:example.com:team-ops/(default)"),
+    ],
+)
+def test_the_place_of_the_state_always_names_its_database(
+    tmp_path: Path, said: str, meant: str
+) -> None:
+    text = SHORT + f'[state]\nplace = "{said}"\n'
+    assert settings(tmp_path, text).environment("qa").state_place == meant
+    assert settings(tmp_path).environment("qa").state_place == "file"
+
+
+@pytest.mark.parametrize("wrong", ['"firestore"', '"firestore:P"', '"gs://bucket"', "3"])
+def test_what_is_no_place_is_refused(tmp_path: Path, wrong: str) -> None:
+    text = SHORT + f"[state]\nplace = {wrong}\n"
+    with pytest.raises(UsageError, match=r"state\.place: expected"):
+        settings(tmp_path, text).environment("qa")

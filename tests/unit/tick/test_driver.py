@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emonk_ops.tick.driver import Seat
+from emonk_ops.tick.driver import Path, Seat
 from emonk_ops.tick.errors import DriverConflict, StorageError, TickError
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 from emonk_ops.tick.logs import Log
@@ -107,24 +107,49 @@ async def test_an_unmanaged_revision_drives_by_its_environment(
 
 async def test_a_second_revision_stays_in_standby_until_it_is_activated() -> None:
     world = World()
-    one = await world.revision("r1", EACH_MINUTE)
+    one = await world.revision("r1", EACH_MINUTE, loop=True, shadow=True)
     two = await world.revision("r2", EACH_MINUTE)
     await world.clock.advance(60)
     assert not (await two.run_tick()).executed
-    assert (await one.run_tick()).jobs_succeeded == 1
+    assert (await one.run_tick()).executed
     await two.engine.driver.activate("cloud", 1)
     await world.clock.advance(60)
     assert not (await one.run_tick()).executed
+    assert (await two.run_tick()).executed
+
+
+async def test_the_ticks_go_where_the_traffic_goes_and_take_the_drive_along() -> None:
+    world = World()
+    one = await world.revision("r1", EACH_MINUTE)
+    two = await world.revision("r2", EACH_MINUTE)
+    await world.clock.advance(60)
+    assert (await one.run_tick()).jobs_succeeded == 1
+    await world.clock.advance(60)
     assert (await two.run_tick()).jobs_succeeded == 1
+    assert await world.storage.driver() == DriverRecord("cloud", 2, "r2")
+    await world.clock.advance(1)
+    await one.engine.driver.may_claim(Path.LOOP)
+    assert one.engine.driver.role == "standby"
     assert world.slots == [("r1", 1), ("r2", 2)]
+
+
+@pytest.mark.parametrize("driver", ["nobody", "legacy", "shadow"])
+async def test_a_tick_takes_no_other_kind_of_drive_along(driver: str) -> None:
+    world = World()
+    two = await world.revision("r2", standby_seconds=30)
+    await world.storage.set_driver(DriverRecord(driver, 1, "r1"), 0)
+    await world.clock.advance(1)
+    assert not (await two.run_tick()).executed
+    assert await world.storage.driver() == DriverRecord(driver, 1, "r1")
 
 
 async def test_a_lingering_revision_goes_quiet_within_a_second_of_the_change() -> None:
     world = World()
-    one = await world.revision("r1")
+    one = await world.revision("r1", loop=True)
     await world.storage.set_driver(DriverRecord("cloud", 2, "r2"), 1)
     await world.clock.advance(1)
     assert not (await one.run_tick()).executed
+    assert not await one.engine.driver.may_claim(Path.LOOP)
     assert one.engine.driver.role == "standby"
 
 

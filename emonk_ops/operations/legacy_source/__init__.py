@@ -1,0 +1,1 @@
+"""Finds the legacy path in a service's own source, and makes the patch that removes it."""
