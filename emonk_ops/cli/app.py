@@ -35,6 +35,10 @@ ENTRIES = {
         "shadow",
         "shadow_app",
     ),
+    "judge": Entry(
+        "Reach a run's verdicts again from its evidence, offline; --with tries other thresholds.",
+        "judge",
+    ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from emonk_ops.operations.judging.verdicts import Ruling
+from emonk_ops.operations.evidence.keeping import keep_shadow
+from emonk_ops.operations.evidence.saving import ACCEPTANCE
+from emonk_ops.operations.judging.comparison import Comparison
+from emonk_ops.operations.judging.verdicts import Judgement, Ruling
 from emonk_ops.operations.shadow_window import (
     MEMO,
     ShadowWindow,
     jobs_of_service,
     judged,
     read,
+    rules_for,
 )
 from emonk_ops.rollout.model import Check, Finding, Verdict
 from emonk_ops.settings import Environment
@@ -77,22 +81,47 @@ def window(tools: Toolbox) -> ShadowWindow:
     jobs = jobs_of_service(tools)
     with read(tools, soak.began_at, soak.until) as spool:
         comparison = judged(tools, spool, jobs, soak.began_at, soak.until, certified=True)
+        rules = rules_for(tools, soak.began_at, soak.until)
+        keep_shadow(tools, ACCEPTANCE, spool, rules, jobs, shadow_findings(comparison))
     found = ShadowWindow(soak.began_at, soak.until, jobs, comparison)
     tools.memo[MEMO] = found
     return found
 
 
-def _by_rulings(names: tuple[str, ...]) -> Callable[[Toolbox], Finding]:
-    def measure(tools: Toolbox) -> Finding:
-        rulings = window(tools).comparison.judgement.rulings
-        return summed_up([one for one in rulings if one.name in names])
+def shadow_findings(comparison: Comparison) -> dict[str, Finding]:
+    """The rulings, and the guide's lines by the ids of their checks."""
+    rulings = comparison.judgement.rulings
+    return {
+        **{one.name: Finding(one.verdict, one.summary, one.facts) for one in rulings},
+        **{name: _line(comparison, names) for name, _, names in LINES},
+        "duplicate-detection": _detects_duplicates(comparison),
+        "scheduler-matches-legacy": summed_up(rulings),
+    }
 
-    return measure
+
+def shadow_breached(judgement: Judgement) -> dict[str, Finding]:
+    """The rulings that failed."""
+    return {
+        one.name: Finding(one.verdict, one.summary, one.facts)
+        for one in judgement.rulings
+        if one.verdict is Verdict.FAIL
+    }
+
+
+def _by_rulings(names: tuple[str, ...]) -> Callable[[Toolbox], Finding]:
+    return lambda tools: _line(window(tools).comparison, names)
+
+
+def _line(comparison: Comparison, names: tuple[str, ...]) -> Finding:
+    return summed_up([one for one in comparison.judgement.rulings if one.name in names])
 
 
 def duplicate_detection(tools: Toolbox) -> Finding:
     """Nothing ran twice although both paths asked for the same jobs, and the judge would know."""
-    found = window(tools).comparison
+    return _detects_duplicates(window(tools).comparison)
+
+
+def _detects_duplicates(found: Comparison) -> Finding:
     twice = next(one for one in found.judgement.rulings if one.name == "nothing-twice")
     if twice.verdict is not Verdict.PASS:
         return summed_up([twice])

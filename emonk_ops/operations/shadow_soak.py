@@ -9,7 +9,10 @@ from emonk_ops.operations.analysis.coverage import Coverage
 from emonk_ops.operations.analysis.records import CRON, LOOP, Record, Tick
 from emonk_ops.operations.analysis.spool import Spool
 from emonk_ops.operations.cadence import slots_between
+from emonk_ops.operations.evidence.keeping import keep_shadow
+from emonk_ops.operations.evidence.saving import BREACH
 from emonk_ops.operations.judging.verdicts import Judgement
+from emonk_ops.operations.shadow_acceptance import shadow_breached
 from emonk_ops.operations.shadow_window import jobs_of_service, judged, reach, read, rules_for
 from emonk_ops.operations.soak_about import about
 from emonk_ops.rollout.model import Breach, Look, Soak, Verdict
@@ -47,7 +50,10 @@ def look(tools: Toolbox, since: datetime, now: datetime) -> Iterator[Look]:
         jobs = jobs_of_service(tools)
         found = judged(tools, spool, jobs, began, last, certified=False).judgement
         covered, anew = covered_seconds(tools, spool, began, since, last)
-    breaches = tuple(_breaches(found))
+        breaches = tuple(_breaches(found))
+        if breaches:
+            rules = rules_for(tools, began, last)
+            keep_shadow(tools, BREACH, spool, rules, jobs, shadow_breached(found))
     yield Look(
         since=since,
         until=last,

@@ -41,8 +41,18 @@ def test_an_hour_of_shadow_answers_the_guides_lines(rollout: Rollout) -> None:
     assert rollout.tools().service.driver().driver == "shadow"
     soak = rollout.types("status").data["stages"]["facts"]["passed"]
     assert "3" in soak
+    _judged_again(rollout, "acceptance")
 
     _rolled_back_to_what_was(rollout)
+
+
+def _judged_again(rollout: Rollout, purpose: str) -> None:
+    """From the evidence that the last run kept."""
+    saved = [one for one in rollout.journal() if one["kind"] == "evidence.saved"][-1]
+    assert saved["body"]["purpose"] == purpose
+    again = rollout.types("judge", saved["run"])
+    assert again.data["same"] is True
+    assert again.data["evidence"][-1]["verdicts"]
 
 
 def _rolled_back_to_what_was(rollout: Rollout) -> None:
@@ -119,6 +129,7 @@ def _a_run_is_doubled(rollout: Rollout) -> None:
     _write_a_second_run(rollout)
     breached = rollout.stage(3, "--no-wait", code=6)
     assert "nothing-twice" in breached.data["phases"]["soak"][0]["summary"]
+    _judged_again(rollout, "breach")
     assert rollout.tools().service.driver().driver == "cloud"
 
 

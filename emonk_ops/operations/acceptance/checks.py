@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from emonk_ops.operations.acceptance.appendix import appendix_checks
 from emonk_ops.operations.acceptance.criteria import Criteria
 from emonk_ops.operations.acceptance.findings import CRITERIA, Judge
+from emonk_ops.operations.acceptance.first_hour import first_hour_checks
 from emonk_ops.operations.acceptance.window import whole
 from emonk_ops.rollout.model import Check, Finding
 from emonk_ops.settings import Environment
@@ -16,7 +18,10 @@ FAILURES = "Failure scenarios handled gracefully"
 
 
 def acceptance_checks(env: Environment) -> tuple[Check, ...]:
-    """Where the environment calls tendencies advisory, too few samples do not block."""
+    """Where the environment calls tendencies advisory, too few samples do not block.
+
+    The appendix's tests are for the environment that another one gates: production.
+    """
     measured = tuple(
         Check(
             name,
@@ -26,7 +31,8 @@ def acceptance_checks(env: Environment) -> tuple[Check, ...]:
         )
         for name, sentence, judge in CRITERIA
     )
-    return (*measured, Check("failures-handled", FAILURES))
+    appendix = appendix_checks(env) if env.gated_by else ()
+    return (*first_hour_checks(env), *measured, Check("failures-handled", FAILURES), *appendix)
 
 
 def _over_the_soak(judge: Judge) -> Callable[[Toolbox], Finding]:

@@ -8,7 +8,10 @@ from datetime import datetime
 from emonk_ops.operations.acceptance.breaches import breaches
 from emonk_ops.operations.acceptance.criteria import Criteria
 from emonk_ops.operations.acceptance.stretch import Stretch
+from emonk_ops.operations.acceptance.verdicts import breached
 from emonk_ops.operations.acceptance.window import complete_slots, read
+from emonk_ops.operations.evidence.keeping import ProductionKept
+from emonk_ops.operations.evidence.saving import BREACH
 from emonk_ops.operations.soak_about import about
 from emonk_ops.rollout.model import Look, Soak
 from emonk_ops.settings import Environment
@@ -33,7 +36,10 @@ def production_soak(env: Environment) -> Soak:
 def look(tools: Toolbox, since: datetime, now: datetime) -> Iterator[Look]:
     """A look for each stretch whose ticks all had their time."""
     while slots := complete_slots(tools.env, since, now):
-        found = list(read(tools, since, slots))
+        kept = ProductionKept(tools, Criteria())
+        found = list(read(tools, since, slots, kept.add))
+        if wrong := breached(found, Criteria()):
+            kept.save(BREACH, wrong)
         yield from (look_at(one) for one in found)
         since = found[-1].until
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from emonk_ops.operations.acceptance.criteria import stretch_ticks
+from emonk_ops.operations.acceptance.criteria import Criteria, stretch_ticks
 from emonk_ops.operations.acceptance.day import Frame, frame_of, stretches, whole_of
 from emonk_ops.operations.acceptance.stretch import Stretch
+from emonk_ops.operations.acceptance.verdicts import criteria_findings
 from emonk_ops.operations.analysis.reading import EXECUTING, REQUESTS, RUNS, SERVICE_LINES
 from emonk_ops.operations.analysis.spool import Spool
 from emonk_ops.operations.cadence import slots_between
+from emonk_ops.operations.evidence.keeping import ProductionKept
+from emonk_ops.operations.evidence.saving import ACCEPTANCE
 from emonk_ops.operations.judging.comparison import lease_of, rules_of
 from emonk_ops.operations.judging.rules import Rules
 from emonk_ops.operations.tick_window import of_service
@@ -22,6 +25,7 @@ LOG_LAG = timedelta(seconds=20)  # what is younger may not be written down yet
 # One query reads so much at most: an operator who comes back after a week is served in parts.
 LONGEST_READ = timedelta(hours=12)
 MEMO = "production_window"
+Keep = Callable[[Spool, Frame], None]
 
 
 def complete_slots(env: Environment, since: datetime, now: datetime) -> tuple[datetime, ...]:
@@ -32,15 +36,20 @@ def complete_slots(env: Environment, since: datetime, now: datetime) -> tuple[da
     return slots[: len(slots) - len(slots) % stretch_ticks(rules.interval_seconds)]
 
 
-def read(tools: Toolbox, since: datetime, slots: tuple[datetime, ...]) -> Iterator[Stretch]:
+def read(
+    tools: Toolbox, since: datetime, slots: tuple[datetime, ...], keep: Keep | None = None
+) -> Iterator[Stretch]:
     """The stretches of (since, last slot]. The time of a lease before it is read along.
 
-    A run that began before may end in it, and lines before it tell which are missing in it.
+    A run that began before may end in it, and lines before it tell which are missing in it. `keep`
+    is given what the stretches are made of.
     """
     frame = frame_for(tools.env, since, slots)
     lead = timedelta(seconds=frame.lease_seconds) + 2 * (slots[0] - since) + frame.patience
     end = slots[-1] + frame.patience
     with Spool(logged(tools, since - lead, end)) as spool:
+        if keep is not None:
+            keep(spool, frame)
         yield from stretches(spool, frame, spool.seen)
 
 
@@ -50,17 +59,18 @@ def whole(tools: Toolbox) -> Stretch:
     known = tools.memo.get(MEMO)
     if isinstance(known, Stretch) and known.until == soak.until:
         return known
-    parts: list[Stretch] = []
+    kept, parts = ProductionKept(tools, Criteria()), list[Stretch]()
     since = soak.began_at
     while since < soak.until:
         end = min(soak.until, since + LONGEST_READ)
         slots = slots_between(tools.env.cadence, tools.env.time_zone, since, end)
         if not slots:
             break
-        parts += read(tools, since, slots)
+        parts += read(tools, since, slots, kept.add)
         since = slots[-1]
     found = whole_of(parts) if parts else Stretch(soak.began_at, soak.until)
     tools.memo[MEMO] = found
+    kept.save(ACCEPTANCE, criteria_findings(found, Criteria()))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from emonk_ops.operations.analysis.ordering import read_blocks, write_blocks
 from emonk_ops.operations.analysis.records import Record
-from emonk_ops.operations.analysis.stream import Pass, records
+from emonk_ops.operations.analysis.stream import Pass, noted, records
 from emonk_ops.ports import LogEntry
 
 
@@ -22,9 +22,20 @@ class Spool:
 
     def __init__(self, entries: Iterable[LogEntry]) -> None:
         self.seen = Pass()
+        self._fill(records(entries, self.seen))
+
+    @classmethod
+    def of(cls, ordered: Iterable[Record]) -> Self:
+        """Of records that a pass gave already; coverage is noted anew, what it dropped is not."""
+        spool = cls(())
+        spool._file.close()
+        spool._fill(noted(ordered, spool.seen))
+        return spool
+
+    def _fill(self, found: Iterable[Record]) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
         try:
-            write_blocks(self._file, records(entries, self.seen))
+            write_blocks(self._file, found)
         except BaseException:
             self._file.close()
             raise

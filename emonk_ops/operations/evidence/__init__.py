@@ -1,0 +1,1 @@
+"""What verdicts were reached by, kept compactly, so that they can be reached again offline."""
