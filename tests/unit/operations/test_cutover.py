@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from emonk_ops.operations import carried_file, cutover, deploy, tick_job
+from emonk_ops.errors import StepFailed
+from emonk_ops.operations import both_paths, carried_file, cutover, deploy, driver, tick_job
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.rollout.model import Stage, StepResult, Verdict
 from emonk_ops.settings import Environment, Target
 from emonk_ops.testing import InMemoryPorts, InMemoryWorld
+from emonk_ops.testing.world import FIRESTORE, SERVICE_ENV
 from emonk_ops.toolbox import Toolbox
 
 ENV = Environment("qa", Target.SANDBOX, "emonk-qa", storage="firestore")
@@ -223,3 +225,67 @@ def test_a_job_that_did_not_arrive_and_a_line_about_the_storage_are_noticed(rig:
     arrived, errors = cutover.jobs_arrived(rig.tools), cutover.no_storage_errors(rig.tools)
     assert (arrived.verdict, errors.verdict) == (Verdict.FAIL, Verdict.FAIL)
     assert "3 were carried" in arrived.summary
+
+
+def test_how_many_instances_firestore_may_have_is_for_the_settings(rig: Rig) -> None:
+    rig.cut_over()
+    assert rig.world.revision(rig.world.serving).max_instances == 1, "as it ran"
+    more = replace(rig.tools, env=replace(ENV, max_instances=5))
+    assert not deploy.preview_firestore(more).changed, "the loop does not come back for it"
+    assert deploy.preview_no_loop(more).facts["diff"]["max_instances"] == ["1", "5"]
+    assert deploy.ensure_no_loop(more).changed
+    assert rig.world.revision(rig.world.serving).max_instances == 5
+    rig.roll_back()
+    assert rig.world.revision(rig.world.serving).max_instances == 1
+    rig.assert_as_captured()
+    rig.assert_all_jobs()
+
+
+def test_jobs_that_change_on_their_way_are_noticed(rig: Rig) -> None:
+    def tamper(call: str) -> None:
+        if call == "import":
+            rig.world.stores[FIRESTORE].jobs["report"]["payload"] = {"cut": "short"}
+
+    rig.world.after = tamper
+    with pytest.raises(StepFailed, match="not as they were: their checksum"):
+        rig.cut_over()
+    rig.world.after = lambda _call: None
+    rig.roll_back()
+    rig.assert_as_captured()
+
+
+def foreign(keep: Path) -> Toolbox:
+    """A service that is not ours: health and ticks, no admin API."""
+    env = {name: value for name, value in SERVICE_ENV.items() if name != "ADMIN_USERS"}
+    world = InMemoryWorld(env)
+    return Toolbox(env=ENV, ports=InMemoryPorts(world), keep=keep, waits=False)
+
+
+def test_a_foreign_service_goes_over_and_back_and_a_person_answers_for_its_jobs(
+    tmp_path: Path,
+) -> None:
+    tools = foreign(tmp_path)
+    deploy.ensure_shadow_revision(tools)
+    tick_job.ensure_job(tools)
+    tick_job.ensure_enabled(tools)
+    captured = capture(tools)
+    asked = cutover.jobs_can_be_carried(tools)
+    assert (asked.verdict, "--confirm jobs-carried" in asked.hint) == (Verdict.ASK, True)
+    for step in STEPS:
+        step.run(tools)
+    assert not any(step.preview(tools).changed for step in STEPS if step.preview is not None)
+    for ask in (cutover.storage_switched, cutover.loop_is_gone, driver.cloud_drives_alone):
+        assert ask(tools).verdict is Verdict.PASS
+    for step in inverse_steps(ENV, captured):
+        step.run(tools)
+    assert driver.both_drive(tools).verdict is Verdict.PASS
+
+
+def test_paths_that_a_foreign_log_does_not_tell_are_for_a_person(tmp_path: Path) -> None:
+    tools = foreign(tmp_path)
+    assert both_paths.both_tick(tools).verdict is Verdict.WAITING
+    told = both_paths.both_tick(replace(tools, waits=True))
+    assert (told.verdict, "without an admin API may not tell" in told.summary) == (
+        Verdict.ASK,
+        True,
+    )
