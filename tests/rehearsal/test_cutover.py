@@ -39,7 +39,7 @@ def _shorten_the_soaks(settings: Path) -> None:
     settings.write_text(text)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_qa_with_its_drill_opens_production_and_both_come_back_with_all_jobs(
     rollout: Rollout,
 ) -> None:

@@ -15,6 +15,7 @@ from emonk_ops.ports import Answer
 from emonk_ops.rollout import precedents
 from emonk_ops.rollout.drill import DrillReport, rehearse_rollback
 from emonk_ops.rollout.drill_record import Drill
+from emonk_ops.rollout.events import PhaseBegan
 from emonk_ops.rollout.history import chapters
 from emonk_ops.rollout.model import Finding, Stage, Verdict
 from emonk_ops.rollout.rollback import roll_back
@@ -68,6 +69,8 @@ def test_back_and_forth_and_the_journal_keeps_its_time(cut_over: Rollout) -> Non
     assert report.exit_code is ExitCode.DONE
     assert cut_over.world.ran == ["undo-job", "undo-serves", "serve", "job"]
     assert cut_over.world.switches == {"job": "there", "serves": "b"}
+    phases = [one.name for one in cut_over.recorder.events if isinstance(one, PhaseBegan)]
+    assert phases[-3:] == ["drill: back", "drill: forth again", "verify"]
     standing = cut_over.book().standing()
     assert standing.drill is not None
     assert standing.drill.version == VERSION
