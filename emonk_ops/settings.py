@@ -72,6 +72,7 @@ class Environment:
     audience: str = ""  # of the OIDC token; default the service's URL
     attempt_deadline_seconds: int = 180
     retry_count: int = 0
+    max_instances: int = 0  # on Firestore; 0: as it runs
     acceptance_intervals: int = 3
     advisory_tendencies: bool = False  # an INCONCLUSIVE tendency does not block
     only_driver: bool = (

@@ -60,6 +60,7 @@ ENVIRONMENT = (
     Key("audience"),
     Key("attempt_deadline_seconds", "whole"),
     Key("retry_count", "count"),
+    Key("max_instances", "count"),
     Key("acceptance_intervals", "whole", "EMONK_ACCEPTANCE_INTERVALS"),
     Key("advisory_tendencies", "yes"),
     Key("only_driver", "yes"),

@@ -47,6 +47,7 @@ advisory_tendencies = true    # twelve ticks an hour settle no tendency: here it
 # acceptance_intervals = 3    # EMONK_ACCEPTANCE_INTERVALS: how many ticks stage 2 waits for
 # attempt_deadline_seconds = 180
 # retry_count = 0
+# max_instances = 0           # JSON storage allows one; how many from stage 4 on, 0: as it runs
 # shadow_hours = 1.0          # EMONK_SHADOW_HOURS: healthy hours of stage 3 and of stage 4; less
 # soak_hours = 24.0           # EMONK_SOAK_HOURS     than the guide's 1 and 24 is no evidence
 # on_breach = "rollback"      # EMONK_ON_BREACH: rollback, pause (a hold) or warn, during a soak

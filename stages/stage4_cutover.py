@@ -32,6 +32,7 @@ def checks(env: Environment) -> tuple[Check, ...]:
             "shadow-validated", "Shadow mode validated successfully", precedents.shadow_validated
         ),
         Check("storage-target", "Firestore is what it switches to", cutover.target_is_firestore),
+        Check("jobs-carried", "All jobs come along", cutover.jobs_can_be_carried),
         Check("firestore-database", "Firestore database created", prerequisites.firestore_database),
         Check(
             "operator-permissions",

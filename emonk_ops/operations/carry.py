@@ -88,6 +88,7 @@ def before_it(tools: Toolbox, revision: str) -> Carried | None:
 def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     """Import into the serving revision, activate, read back, and settle the saved export."""
     wait_for_health(tools, revision)
+    was_empty = persistently(tools, lambda: next(iter(tools.service.list_jobs()), None)) is None
     imported = persistently(tools, lambda: tools.service.import_jobs(carried.document))
     strangers = _silence_strangers(tools, carried)
     driver = _able(tools, carried, revision)
@@ -98,6 +99,13 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
         raise StepFailed(
             f"{imported['count']} of {count} jobs arrived on {revision}",
             hint=f"The export is kept in {tools.keep / carried_file.FILE}; run the command again",
+        )
+    if was_empty and imported["checksum"] != carried.document["checksum"]:
+        raise StepFailed(
+            f"{count} jobs arrived on {revision}, and not as they were: their checksum is "
+            f"{imported['checksum']}, not {carried.document['checksum']}",
+            hint=f"The export is kept in {tools.keep / carried_file.FILE}; "
+            f"emonk-ops rollback --env {tools.env.name}",
         )
     if state.driver != driver or state.role != "driving":
         raise StepFailed(

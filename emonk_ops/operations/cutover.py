@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from emonk_ops.errors import NotOffered
 from emonk_ops.operations import carried_file
 from emonk_ops.operations.alerts.checking import check as check_alerts
 from emonk_ops.operations.health import ask_health
@@ -39,12 +40,28 @@ def alerts_configured(tools: Toolbox) -> Finding:
     facts = {"checked": [one.name for one in found.checked], "problems": problems}
     if problems:
         hint = f"emonk-ops alerts apply --env {tools.env.name}"
+        if not tools.env.alert_channels:
+            hint = f"Name whom to notify ([alerts] channels in emonk-ops.toml), then {hint}"
         return Finding(Verdict.FAIL, "; ".join(problems[:3]), facts, hint)
     open_now = [one.display_name for one in found.open_incidents]
     if open_now:
         told = f"an incident is open: {', '.join(open_now)}"
         return Finding(Verdict.FAIL, told, {**facts, "open": open_now})
     return Finding(Verdict.PASS, f"{len(found.checked)} kept as wanted, none fires", facts)
+
+
+def jobs_can_be_carried(tools: Toolbox) -> Finding:
+    """Through the admin API; a service without one has to bring its jobs itself."""
+    try:
+        exported = tools.service.export_jobs()
+    except NotOffered as error:
+        return Finding(
+            Verdict.ASK,
+            f"nobody carries the jobs into {FIRESTORE}: {error.message}",
+            hint='--confirm jobs-carried="how they come there, and who looks"',
+        )
+    facts = {"count": exported["count"], "checksum": exported["checksum"]}
+    return Finding(Verdict.PASS, f"{facts['count']} jobs can be exported", facts)
 
 
 def incident_plan_named(tools: Toolbox) -> Finding:

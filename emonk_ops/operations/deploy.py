@@ -146,7 +146,7 @@ def _request(tools: Toolbox, service: Service, shape: Shape) -> DeployRequest:
         image=tools.env.service.image or running.image,
         env=service_env.wanted(tools.env, service.uri, shape),
         min_instances=max(1, running.min_instances),
-        max_instances=1 if storage == "json" else None,
+        max_instances=1 if storage == "json" else tools.env.max_instances or None,
         cpu_always_allocated=True if shape.loop else None,
     )
 

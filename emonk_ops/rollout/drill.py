@@ -91,17 +91,17 @@ class _Drill:
         stage, env, report = self._stage, self._tools.env, self._report
         assert stage.inverse is not None
         back = stage.inverse(env, capture.facts)
-        report.back_seconds = self._steps(back, report.back)
+        report.back_seconds = self._steps("back", back, report.back)
         report.went_back = not report.why
         if not report.why:
-            report.forth_seconds = self._steps(stage.plan(env), report.forth)
+            report.forth_seconds = self._steps("forth again", stage.plan(env), report.forth)
         if not report.why:
             self._verify()
         return report
 
-    def _steps(self, steps: tuple[Step, ...], outcomes: list[StepOutcome]) -> float:
+    def _steps(self, way: str, steps: tuple[Step, ...], outcomes: list[StepOutcome]) -> float:
         stopwatch = Stopwatch()
-        self._observer.notice(PhaseBegan(PHASE, len(steps)))
+        self._observer.notice(PhaseBegan(f"{PHASE}: {way}", len(steps)))
         for step in steps:
             outcome = run_step(
                 PHASE, step, tools=self._tools, run=self._run, observer=self._observer

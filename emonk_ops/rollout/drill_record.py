@@ -18,8 +18,11 @@ class Drill:
 
 
 def drill_of(record: Record) -> Drill | None:
-    """The drill that a `drill.ended` tells of; None for one that did not go well."""
+    """The drill that a `drill.ended` tells of; None for one that did not go well.
+
+    None too for one that has begun: an older one says nothing about what this one may find.
+    """
     body = record.body
-    if not body["ok"]:
+    if record.kind != "drill.ended" or not body["ok"]:
         return None
     return Drill(record.at, float(body["back_seconds"]), str(body["version"]))

@@ -16,7 +16,7 @@ class StageBegan:
 
 @dataclass(frozen=True)
 class PhaseBegan:
-    """`name`: checks, capture, steps, verify, acceptance, rollback; `lines` of work in it."""
+    """`name`: checks, capture, steps, verify, acceptance, rollback, drill: WAY; `lines` in it."""
 
     name: str
     lines: int = 0

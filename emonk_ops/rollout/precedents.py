@@ -72,7 +72,9 @@ def rollback_rehearsed(tools: Toolbox) -> Finding:
     hint = f"emonk-ops rollback drill --env {gate}"
     drill = standing.drill
     if drill is None:
-        return Finding(Verdict.FAIL, f"no rollback was rehearsed in {gate}", hint=hint)
+        return Finding(
+            Verdict.FAIL, f"no rollback drill in {gate}, or the last did not end well", hint=hint
+        )
     age = tools.clock.now() - drill.at
     facts = {"at": drill.at.isoformat(), "seconds": drill.seconds, "version": drill.version}
     told = f"rehearsed in {gate} at {drill.at:%Y-%m-%d %H:%M}Z, back in {drill.seconds:.1f} s"

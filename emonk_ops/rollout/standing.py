@@ -88,7 +88,7 @@ class Standing:
     attestations: dict[tuple[int, str], Attestation] = field(default_factory=dict)
     hold: Hold | None = None
     soaks: soak.Soaks = field(default_factory=dict)  # the newest of each stage
-    drill: Drill | None = None  # the newest that went well
+    drill: Drill | None = None  # the newest, if it went well
 
     def open_capture(self, stage: int) -> Capture | None:
         """The capture that another run of the stage must keep: nothing has passed on top of it."""
@@ -266,8 +266,8 @@ def _rollback_ended(standing: Standing, record: Record) -> None:
             del standing.passed[stage]
 
 
-def _drill_ended(standing: Standing, record: Record) -> None:
-    standing.drill = drill_of(record) or standing.drill
+def _drilled(standing: Standing, record: Record) -> None:
+    standing.drill = drill_of(record)
 
 
 def _hold_set(standing: Standing, record: Record) -> None:
@@ -289,7 +289,8 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "attested": _attested,
     "rollback.started": _rollback_started,
     "rollback.ended": _rollback_ended,
-    "drill.ended": _drill_ended,
+    "drill.step.started": _drilled,
+    "drill.ended": _drilled,
     "hold.set": _hold_set,
     "hold.lifted": _hold_lifted,
     "soak.began": lambda standing, record: soak.began(standing.soaks, record),

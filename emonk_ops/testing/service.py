@@ -49,9 +49,9 @@ class InMemoryTickService(InMemoryServiceJobs):
     def driver(self) -> DriverState:
         self._require_admin("GET /admin/driver")
         driver, epoch = self._world.record() or ("", 0)
-        role = {"": "standby", "nobody": "quiesced"}.get(driver, "driving")
         serving = self._world.serving
-        return DriverState(driver, epoch, serving if driver else "", serving, role, 0, 0)
+        by = (self._world.store.by or serving) if driver else ""
+        return DriverState(driver, epoch, by, serving, self._world.role, 0, 0)
 
     def activate(self, driver: str, *, expected_epoch: int, at_least: int = 0) -> DriverState:
         state = self.driver()
@@ -61,6 +61,7 @@ class InMemoryTickService(InMemoryServiceJobs):
             raise Conflict(f"the driver's epoch is {state.epoch}, not {expected_epoch}")
         with self._world.change("activate"):
             self._world.store.record = (driver, max(expected_epoch + 1, at_least))
+            self._world.store.by = self._world.serving
         return self.driver()
 
     def quiesce(self, *, wait_seconds: float) -> Quiesced:

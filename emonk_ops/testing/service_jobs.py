@@ -40,7 +40,7 @@ class InMemoryServiceJobs:
             "epoch": epoch,
             "driver_revision": serving if driver else None,
             "this_revision": serving,
-            "role": {"": "standby", "nobody": "quiesced"}.get(driver, "driving"),
+            "role": self._world.role,
         }
 
     def schedule_job(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:

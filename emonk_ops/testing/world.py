@@ -17,6 +17,7 @@ from emonk_ops.testing.clock import ManualClock
 BROKEN_IMAGE = "broken"  # its container never answers
 ILL_IMAGE = "ill"  # it starts, and answers every request with an error
 NAME = "emonk-agent"
+FIRESTORE = "firestore"
 URI = "http://agent.test"
 SERVICE_ENV: Mapping[str, str] = {
     "ENVIRONMENT": "qa",
@@ -31,18 +32,20 @@ SERVICE_ENV: Mapping[str, str] = {
 
 @dataclass
 class Store:
-    """A revision's jobs, and its record of who drives: (driver, epoch), None before there is."""
+    """Jobs, and the record of who drives: (driver, epoch), None before there is, `by` whom."""
 
     jobs: dict[str, dict[str, Any]]
     record: tuple[str, int] | None = None
+    by: str = ""  # the revision that drives; empty: the one that serves
 
 
 class InMemoryWorld:
     """One service whose first revision drives by its environment. Its parts may be changed freely.
 
-    Every revision has a store of its own, as JSON storage has. `before` hears the name of each
-    call that changes something before it is done, and `after` once it is: what they raise goes to
-    the caller, so they stand for failures, lost answers and crashes.
+    A revision has a store of its own, as JSON storage has; those on Firestore share one, which
+    begins empty. `before` hears the name of each call that changes something before it is done,
+    and `after` once it is: what they raise goes to the caller, so they stand for failures, lost
+    answers and crashes.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class InMemoryWorld:
         self.after: Callable[[str], None] = lambda _call: None
         self.declared = tuple(jobs)
         self.revisions: list[Revision] = []
-        self.stores: dict[str, Store] = {}
+        self.stores: dict[str, Store] = {FIRESTORE: Store({})}
         self.annotations: dict[str, str] = {}
         self.traffic: tuple[TrafficShare, ...] = (TrafficShare("", 100),)
         self.job: TickJob | None = None
@@ -107,7 +110,9 @@ class InMemoryWorld:
 
     @property
     def store(self) -> Store:
-        return self.stores[self.serving]
+        revision = self.revision(self.serving)
+        on_firestore = revision.env.get("SCHEDULER_STORAGE") == FIRESTORE
+        return self.stores[FIRESTORE if on_firestore else revision.name]
 
     def revision(self, name: str) -> Revision:
         found = next((one for one in self.revisions if one.name == name), None)
@@ -120,8 +125,16 @@ class InMemoryWorld:
         store, revision = self.store, self.revision(self.serving)
         standby = timedelta(seconds=float(revision.env.get("SCHEDULER_STANDBY_SECONDS", "0")))
         if store.record is None and self.clock.now() >= revision.created_at + standby:
-            store.record = (default_driver(revision.env), 1)
+            store.record, store.by = (default_driver(revision.env), 1), revision.name
         return store.record
+
+    @property
+    def role(self) -> str:
+        """Of the serving revision, as it would say it."""
+        driver, _epoch = self.record() or ("", 0)
+        if driver == "nobody":
+            return "quiesced"
+        return "driving" if driver and self.store.by in ("", self.serving) else "standby"
 
     @property
     def ill(self) -> bool:
@@ -133,7 +146,8 @@ class InMemoryWorld:
     def tick(self, agent: str) -> dict[str, Any]:
         """An accepted POST /cron/tick: every job runs, if this path drives."""
         record = self.record()
-        drives = record is not None and record[0] in ("cloud", "shadow")
+        admits = record is not None and record[0] in ("cloud", "shadow")
+        drives = admits and self.role == "driving"
         jobs = list(self.store.jobs.values()) if drives else []
         for job in jobs:
             job["fence"] += 1
