@@ -22,7 +22,7 @@ from emonk_ops.wiring import Wiring
 LONGEST_SECONDS = 280.0
 WORDS = ("code-review", "lint", "type-check")
 PEOPLE = ("incident-plan", "failures-handled")
-GATES = ("failure-injections",)
+GATES = ("failure-injections", "dashboards-reviewed", "complaints")
 
 
 @dataclass(frozen=True)
