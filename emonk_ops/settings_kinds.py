@@ -12,6 +12,7 @@ from emonk_ops.settings import Target
 
 STORAGES = ("json", "firestore")
 ON_BREACH = ("rollback", "pause", "warn")
+RADII = ("canary", "ticks", "instance", "service")
 YES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 CRON_FIELDS = 5
 EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
@@ -125,6 +126,12 @@ def _breach(found: Any) -> str:
     return str(found)
 
 
+def _radius(found: Any) -> str:
+    if found not in RADII:
+        raise ValueError(f"expected one of {', '.join(RADII)}, not {found!r}")
+    return str(found)
+
+
 def _cron(found: Any) -> str:
     from datetime import UTC, datetime
 
@@ -173,6 +180,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "target": _target,
     "storage": _storage,
     "breach": _breach,
+    "radius": _radius,
     "cron": _cron,
     "zone": _zone,
 }

@@ -32,6 +32,11 @@ ENTRIES = {
     "shadow": Entry(
         "Both paths side by side: judged, and what the judge lacks.", "shadow", "shadow_app"
     ),
+    "inject": Entry(
+        "Controlled faults: proven to have landed, undone, judged; and the suites.",
+        "inject",
+        "inject_app",
+    ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from emonk_ops.cli.desk import Desk
-from emonk_ops.cli.unfinished import unfinished_sentence
+from emonk_ops.cli.unfinished import injection_sentence, unfinished_sentence
 from emonk_ops.errors import OpsError
 from emonk_ops.rollout.lock import Lease
 from emonk_ops.rollout.sentences import time_left
@@ -24,6 +24,10 @@ def recorded_parts(desk: Desk) -> list[Part]:
         return [Part("journal", f"ERROR: {error.message}", ok=False, asked=False, hint=error.hint)]
     parts = [_stages(standing), *_soaks(standing, name), _hold(standing, name)]
     parts.append(lock_part(desk, lease))
+    parts += [
+        Part("fault", injection_sentence(one, name), {"run": one.run, "id": one.id}, ok=False)
+        for one in standing.injections.open
+    ]
     return parts + [
         Part(
             "unfinished",

@@ -8,7 +8,7 @@ from datetime import datetime
 from textwrap import shorten
 from typing import Any
 
-from emonk_ops.rollout import soak
+from emonk_ops.rollout import injections, soak
 from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
 
@@ -82,6 +82,7 @@ class Standing:
     attestations: dict[tuple[int, str], Attestation] = field(default_factory=dict)
     hold: Hold | None = None
     soaks: soak.Soaks = field(default_factory=dict)  # the newest of each stage
+    injections: injections.Injections = field(default_factory=injections.Injections)
 
     def open_capture(self, stage: int) -> Capture | None:
         """The capture that another run of the stage must keep: nothing has passed on top of it."""
@@ -102,6 +103,8 @@ class Standing:
         """Runs that stopped half way and whose command has not ended since."""
         left: dict[tuple[str, int | None], Run] = {}
         for run in self.runs.values():
+            if run.command == injections.COMMAND:
+                continue  # what it left is told by its intents
             key = (run.command, run.stage if run.command == "stage" else None)
             if run.command == "rollback" and not run.stopped_half_way:
                 # A rollback that ended also answers for the stage it undid.
@@ -268,6 +271,10 @@ def _hold_lifted(standing: Standing, _record: Record) -> None:
     standing.hold = None
 
 
+def _of_injection(standing: Standing, record: Record) -> None:
+    standing.injections.fold(record)
+
+
 FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "run.started": _run_started,
     "run.ended": _run_ended,
@@ -284,4 +291,5 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "soak.looked": lambda standing, record: soak.looked(standing.soaks, record),
     "soak.extended": lambda standing, record: soak.extended(standing.soaks, record),
     "soak.ended": lambda standing, record: soak.ended(standing.soaks, record),
+    **dict.fromkeys(injections.KINDS, _of_injection),
 }

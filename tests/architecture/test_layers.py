@@ -14,15 +14,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "clock": (),
     "settings": (),
+    "access_ports": (),
     "tick": (),
     "ports": ("job_ports", "tick.jobs", "tick.ticks"),
     "job_ports": (),
     "monitoring_ports": (),
-    "toolbox": ("clock", "job_ports", "monitoring_ports", "ports", "settings"),
+    "toolbox": ("access_ports", "clock", "job_ports", "monitoring_ports", "ports", "settings"),
     "sandbox": ("tick",),
     # Its job_stores is the adapter to the service's own storage, which alone knows how a job lies
     # in a file and in Firestore: a second writer of those formats would sooner or later differ.
     "gcp": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -36,6 +38,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "tick.storage",
     ),
     "operations": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -49,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "tick.ticks",
     ),
     "rollout": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -71,6 +75,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "commands": ("clock", "errors", "ports", "settings"),
     "settings_sample": ("settings",),
     "testing": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -82,6 +87,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "rollout",
     ),
     "wiring": (
+        "access_ports",
         "clock",
         "commands",
         "errors",
@@ -97,6 +103,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "rehearsal": ("clock", "errors"),
     # A command about jobs is one call of an operation; no stage of a rollout lies between.
     "cli": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
