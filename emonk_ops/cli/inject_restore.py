@@ -20,10 +20,8 @@ def run(desk: Desk, wanted: str, every: bool, reason: str) -> ExitCode:
     if not chosen:
         desk.screen.line("already so: no injected fault is open")
         return desk.answer({"restored": []})
-    found: list[dict[str, Any]] = []
     with inject_run.injecting(desk, "inject restore", reason) as (tools, record):
-        for one in chosen:
-            found.append(_restore(desk, tools, one))
+        found = [_restore(desk, tools, one) for one in chosen]
         bad = [one for one in found if not one["ok"]]
         code = most_urgent([ExitCode.RESTORE_INCOMPLETE] if bad else [])
         record.end(code, f"{len(found) - len(bad)} of {len(found)} restored")

@@ -50,7 +50,7 @@ STAGE_4 = (
 
 
 def appendix(storage: str, sandbox: bool) -> tuple[Part, ...]:
-    """The guide's "Post-Deployment Tests (QA)". On JSON a restart drains, since a kill would lose the file."""
+    """The guide's "Post-Deployment Tests (QA)". On JSON a restart drains: a kill loses the file."""
     mode = "kill" if storage == "firestore" else "drain"
     outage = "transient" if sandbox else "iam"
     return (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import ClassVar
 
 from emonk_ops.operations.injection import canary, expectations, triggers
 from emonk_ops.operations.injection.injection import Injection
@@ -18,7 +20,7 @@ class DuplicateTrigger(Injection):
     name = "duplicate-trigger"
     does = "has two ticks arrive at once while a canary is due that takes 20 s"
     expects = "the canary runs once: the second tick finds its lease taken and skips it"
-    choices = {"via": (triggers.SCHEDULER, triggers.HTTP)}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"via": (triggers.SCHEDULER, triggers.HTTP)}
 
     def plan(self, scene: Scene) -> Plan:
         scheduler = scene.options["via"] == triggers.SCHEDULER

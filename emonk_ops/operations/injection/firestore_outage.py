@@ -6,9 +6,9 @@ client does. They are two different experiments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from emonk_ops.operations.injection import access, canary, expectations, triggers
 from emonk_ops.operations.injection.injection import Injection
@@ -40,7 +40,7 @@ class FirestoreOutage(Injection):
     expects = (
         "ticks fail with an error in the log, the service stays up, no slot is lost or doubled"
     )
-    choices = {"mode": (IAM, TRANSIENT)}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"mode": (IAM, TRANSIENT)}
     breaks_storage = True
 
     def obstacle(self, scene: Scene) -> str:
@@ -91,7 +91,7 @@ class FirestoreOutage(Injection):
         return {**facts, "fault": fault}
 
     def landed(self, scene: Scene) -> Facts:
-        """The service itself logs the code; ticks are asked for meanwhile, so that it has reason."""
+        """The service itself logs the code; ticks are asked for, so that it has reason to."""
         code = CODES[scene.options["mode"]]
         iam = scene.options["mode"] == IAM
         at = datetime.fromisoformat(scene.evidence["injected"]["at"])

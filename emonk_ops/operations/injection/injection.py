@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from emonk_ops.operations.injection.model import Facts, Observation, Plan
 from emonk_ops.operations.injection.scene import Scene
@@ -19,7 +20,9 @@ class Injection:
     name = ""
     does = ""
     expects = ""
-    choices: Mapping[str, tuple[str, ...]] = {}  # option -> its values, the first one the default
+    choices: ClassVar[
+        Mapping[str, tuple[str, ...]]
+    ] = {}  # option -> its values, the first one the default
     breaks_storage = False  # while it lasts, an unhealthy service is expected
 
     def obstacle(self, scene: Scene) -> str:

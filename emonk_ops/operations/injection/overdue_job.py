@@ -6,7 +6,9 @@ turns up late, or early, or with an instant that means something else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from emonk_ops.errors import CloudError
 from emonk_ops.operations.injection import canary, expectations
@@ -24,7 +26,7 @@ class OverdueJob(Injection):
     name = "overdue-job"
     does = "schedules canaries 10 minutes in the past, now and in the future, and a naive instant"
     expects = "the overdue one runs on the next tick, once; the future one not before its time"
-    choices = {"skew": SKEWS}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"skew": SKEWS}
 
     def plan(self, scene: Scene) -> Plan:
         return Plan(

@@ -6,8 +6,9 @@ instance that dies leaves a lease behind.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from emonk_ops.operations import carry
 from emonk_ops.operations.activation import ensure_driver
@@ -39,7 +40,7 @@ class Restart(Injection):
         "restarts the service while a canary runs: by a deployment, or by the death of an instance"
     )
     expects = "drained, it ends where it began; killed, it runs again once its lease expired; once"
-    choices = {"mode": (DRAIN, KILL)}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"mode": (DRAIN, KILL)}
 
     def obstacle(self, scene: Scene) -> str:
         if scene.options["mode"] == KILL and scene.storage != "firestore":
