@@ -91,7 +91,7 @@ class FirestoreOutage(Injection):
         return {**facts, "fault": fault}
 
     def landed(self, scene: Scene) -> Facts:
-        """The service itself logs the code; ticks are asked for, so that it has reason to."""
+        """The service logs the code, or dies of it; ticks are asked for, so that it has reason."""
         code = CODES[scene.options["mode"]]
         iam = scene.options["mode"] == IAM
         at = datetime.fromisoformat(scene.evidence["injected"]["at"])
@@ -99,15 +99,14 @@ class FirestoreOutage(Injection):
 
         def look() -> list[dict[str, Any]]:
             poke()
-            return [
-                dict(one) for one in storage_errors(scene.tools, at) if code in str(one["code"])
-            ]
+            said = [one for one in storage_errors(scene.tools, at) if code in str(one["code"])]
+            return [dict(one) for one in said] or _died(scene, at)
 
         found = scene.ask(look, bool, PROPAGATION_SECONDS if iam else LANDS_SECONDS)
         if not found:
             scene.evidence["missed"] = f"the service logged no {code}"
             return {}
-        return {"code": code, "first": found[0]["at"]}
+        return {"code": code, "first": found[0]["at"], "died": found[0].get("died", False)}
 
     def observe(self, scene: Scene) -> Facts:
         """One tick of the cadence at least falls into it."""
@@ -157,6 +156,13 @@ class FirestoreOutage(Injection):
             action = {"kind": "storage-fault", "until": until.isoformat()}
         scene.evidence["undo"] = action
         return action
+
+
+def _died(scene: Scene, at: datetime) -> list[dict[str, Any]]:
+    """Ticks that the platform had to answer, while instances of the same revision came anew."""
+    again = [one for one in starts(scene.tools, at) if one["revision"] == scene.revision.name]
+    cut = [one for one in requests(scene.tools, at) if one["status"] >= 500]
+    return [{"at": cut[0]["at"], "died": True}] if again and cut else []
 
 
 def _member(scene: Scene) -> str:

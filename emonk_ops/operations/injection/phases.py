@@ -226,7 +226,8 @@ def verdict_of(
 
 
 def _not_exercised(injection: Injection, scene: Scene, obstacle: str) -> Outcome:
-    outcome = Outcome(scene.id, injection.name, Verdict.NOT_EXERCISED, obstacle)
+    name = f"injection-{scene.id}.json"
+    outcome = Outcome(scene.id, injection.name, Verdict.NOT_EXERCISED, obstacle, evidence=name)
     evidence = {"injection": injection.name, "options": dict(scene.options), "obstacle": obstacle}
     _record(scene.tools, outcome, evidence)
     return outcome
