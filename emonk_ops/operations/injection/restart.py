@@ -31,6 +31,7 @@ from emonk_ops.ports import DeployRequest
 
 DRAIN, KILL = "drain", "kill"
 DURATION = {DRAIN: 25.0, KILL: 5.0}
+JSON_SECONDS = 10.0  # a JSON service is quiesced before it is replaced, which waits for the run
 DEPLOY_SECONDS = 600.0
 
 
@@ -82,7 +83,7 @@ class Restart(Injection):
             tools,
             scene.canary,
             now,
-            duration_seconds=DURATION[mode],
+            duration_seconds=JSON_SECONDS if scene.storage == "json" else DURATION[mode],
             exit_on_attempt=1 if mode == KILL else 0,
         )
         triggers.trigger(tools)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from emonk_ops.toolbox import Toolbox
 
 Line = Mapping[str, Any]
 EXECUTING = "Executing job"
-STORAGE_ERROR = "Scheduler storage error"
+STORAGE_ERRORS = ("Scheduler storage error", "Scheduler tick failed")
+CODE = re.compile(r"\b(PERMISSION_DENIED|UNAVAILABLE)\b")
 STARTED = "Agent Core created"
 HARM = ("Job failed", "Job dead")
 MOST = 500
@@ -52,10 +54,11 @@ def requests(tools: Toolbox, since: datetime) -> list[Line]:
 
 
 def storage_errors(tools: Toolbox, since: datetime) -> list[Line]:
-    query = f'jsonPayload.message="{STORAGE_ERROR}"'
+    """What the service said of its storage: in a call's own line, or as a tick's reason."""
+    any_of = " OR ".join(f'jsonPayload.message="{one}"' for one in STORAGE_ERRORS)
     return [
-        {"at": one.timestamp.isoformat(), "code": str(one.payload.get("code", ""))}
-        for one in _entries(tools, query, since)
+        {"at": one.timestamp.isoformat(), "code": _code(one.payload)}
+        for one in _entries(tools, f"({any_of})", since)
     ]
 
 
@@ -101,10 +104,9 @@ def overlapping(found: Sequence[Line]) -> tuple[Line, Line] | None:
     return None
 
 
-def since_text(text: str) -> Callable[[Line], bool]:
-    """Whether a line is from that instant or later."""
-    moment = datetime.fromisoformat(text)
-    return lambda line: began(line) >= moment
+def _code(said: Mapping[str, Any]) -> str:
+    found = CODE.search(f"{said.get('code')} {said.get('reason')} {said.get('error')}")
+    return found[0] if found else str(said.get("code") or "")
 
 
 def _entries(tools: Toolbox, query: str, since: datetime) -> list[LogEntry]:
