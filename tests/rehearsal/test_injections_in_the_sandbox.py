@@ -177,6 +177,41 @@ def test_ctrl_c_restores_at_once(operator: Operator) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_a_second_ctrl_c_gives_up_and_says_what_is_left(operator: Operator) -> None:
+    before = operator.bindings()
+    slow = {"method": "google.cloud.resourcemanager.v3.Projects/GetIamPolicy", "latency": 3.0}
+    fault = ""
+    with operator.start("inject", "firestore-outage") as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "prove landed" in line:
+                fault = operator.control("faults", **slow)["id"]
+                process.send_signal(signal.SIGINT)
+            if line.strip() == "restore":
+                process.send_signal(signal.SIGINT)
+        process.wait(timeout=LONGEST_SECONDS)
+    operator.control("faults/clear", ids=[fault])
+    assert process.returncode == 7
+    assert "left: the fault firestore-outage by ann" in "".join(said)
+    assert operator.types("inject", "restore")["restored"][0]["ok"]
+    assert operator.bindings() == before
+
+
+@pytest.mark.timeout(300)
+def test_real_jobs_that_fail_end_a_fault_early(operator: Operator) -> None:
+    service = operator.tools.service
+    schedule = {"cron": "*/5 * * * *", "tz": "UTC"}
+    job = {"type": "http", "schedule": schedule, "payload": {"url": "http://127.0.0.1:9/"}}
+    service.schedule_job({"id": "real", **job})
+    told = operator.types("inject", "overdue-job", code=1)
+    service.cancel_job("real")
+    assert operator.seen(told)["guard"] == "FAIL"
+    assert "real jobs failed during the fault: real" in told["summary"]
+
+
+@pytest.mark.timeout(300)
 def test_after_a_kill_everybody_says_what_is_left_and_restore_ends_it(operator: Operator) -> None:
     before = operator.bindings()
     assert operator.stopped(signal.SIGKILL, "inject", "firestore-outage") == -signal.SIGKILL
