@@ -164,6 +164,12 @@ class Unreachable(CloudError):
     code = "unreachable"
 
 
+class QuotaExceeded(CloudError):
+    """Too many requests in this minute; later ones are answered again."""
+
+    code = "quota"
+
+
 class NotOffered(CloudError):
     """This target does not offer the API, so the question cannot be asked."""
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 Argv = tuple[str, ...]
+# How this program names itself to the service, so that its requests are nobody else's.
+OPERATOR_AGENT = "emonk-ops/1"
 
 
 class Target(StrEnum):

@@ -73,6 +73,7 @@ class Toolbox:
     memo: dict[str, Any] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _line: None
     evidence: Evidence | None = None
+    standing_of: Callable[[str], Any] | None = None  # environment -> its rollout.standing.Standing
     run_id: str = ""  # of the journal; empty outside a run
     note: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _body: None
 

@@ -19,6 +19,7 @@ from emonk_ops.operations import (
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.operations.shadow_acceptance import acceptance_checks
+from emonk_ops.operations.shadow_neighbours import neighbours_check
 from emonk_ops.operations.shadow_soak import shadow_soak
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
@@ -77,6 +78,11 @@ def verify(env: Environment) -> tuple[Check, ...]:
     )
 
 
+def acceptance(env: Environment) -> tuple[Check, ...]:
+    """The guide's eight lines."""
+    return (*acceptance_checks(env), neighbours_check(env))
+
+
 STAGE = Stage(
     number=3,
     name="shadow",
@@ -85,7 +91,7 @@ STAGE = Stage(
     checks=checks,
     plan=plan,
     verify=verify,
-    acceptance=acceptance_checks,
+    acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
     soak=shadow_soak,

@@ -30,7 +30,9 @@ ENTRIES = {
     "logs": Entry("The service's log, through the Logging API.", "logs", "logs_app"),
     "jobs": Entry("The stored jobs: look, change, carry, explain, audit.", "jobs", "jobs_app"),
     "shadow": Entry(
-        "Both paths side by side: judged, and what the judge lacks.", "shadow", "shadow_app"
+        "Both paths side by side: watched, judged, and what the judge lacks.",
+        "shadow",
+        "shadow_app",
     ),
     "inject": Entry(
         "Controlled faults: proven to have landed, undone, judged; and the suites.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emonk_ops.rollout.book import Book
     from emonk_ops.rollout.identity import Identity
     from emonk_ops.rollout.interruption import Interruption
+    from emonk_ops.rollout.standing import Standing
     from emonk_ops.settings import Environment
     from emonk_ops.settings_file import Settings
     from emonk_ops.toolbox import Toolbox
@@ -115,13 +116,20 @@ class Desk:
     def toolbox(
         self, *, waits: bool = False, say: Callable[[str], None] = lambda _line: None
     ) -> Toolbox:
-        from dataclasses import replace
-
         from emonk_ops.rollout.evidence import EvidenceFolder
 
         keep = self.folder / "keep"
         tools = self.with_.open_toolbox(self.env, waits=waits, keep=keep, say=say)
-        return replace(tools, evidence=EvidenceFolder(self.folder / "evidence"))
+        evidence = EvidenceFolder(self.folder / "evidence")
+        return replace(tools, evidence=evidence, standing_of=self.standing_of)
+
+    def standing_of(self, name: str) -> Standing:
+        """Where another environment stands, by its own journal. Raises UsageError, StateDamaged."""
+        if name == self.env.name:
+            return self.book.standing()
+        return Desk(
+            self.command, replace(self.aim, env=name), self.json, self.with_
+        ).book.standing()
 
     def show_header(self, *, unfinished: bool = True) -> None:
         """The first line of every screen, and what an earlier command left half way."""

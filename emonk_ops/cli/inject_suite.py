@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from emonk_ops.cli import inject_run
 from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode, Refused
+from emonk_ops.rollout.injections import STAGE_4
 
 if TYPE_CHECKING:
     from emonk_ops.operations.injection.catalogue import Part
     from emonk_ops.operations.injection.model import Outcome
 
-STAGE_4, APPENDIX = "stage-4", "appendix"
+APPENDIX = "appendix"
 
 
 def run(desk: Desk, appendix: bool, *, yes: bool, no_input: bool, reason: str) -> ExitCode:

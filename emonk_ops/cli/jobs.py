@@ -7,12 +7,14 @@ from emonk_ops.cli.jobs_carry import abandon_or_migrate, export_jobs, import_job
 from emonk_ops.cli.jobs_change import cancel, pause, release, resume, schedule
 from emonk_ops.cli.jobs_explain import audit, why
 from emonk_ops.cli.jobs_look import list_jobs, show
+from emonk_ops.cli.jobs_watch import watch
 
 jobs_app = group("The stored jobs: look, change, carry, explain, audit.")
 
 COMMANDS: dict[str, Action] = {
     "list": list_jobs,
     "show": show,
+    "watch": watch,
     "schedule": schedule,
     "cancel": cancel,
     "release": release,

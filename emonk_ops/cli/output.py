@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from typing import TextIO
 
@@ -22,6 +23,18 @@ class Output:
     @property
     def is_terminal(self) -> bool:
         return self.stream.isatty()
+
+    def notice_end(self) -> None:
+        """Find out whether the reader went away, where there is nothing to write."""
+        try:
+            place = self.stream.fileno()
+        except (OSError, ValueError):
+            return  # not a file of the system
+        watched = select.poll()
+        watched.register(place, select.POLLERR)
+        if any(found & select.POLLERR for _, found in watched.poll(0)) and not self.gone:
+            self.gone = True
+            self._point_nowhere()
 
     def line(self, text: str = "") -> None:
         self.write(text + "\n")

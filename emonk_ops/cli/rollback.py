@@ -9,8 +9,16 @@ import typer
 from emonk_ops.cli import options
 from emonk_ops.cli.command import command
 from emonk_ops.cli.desk import Desk
-from emonk_ops.errors import ExitCode
+from emonk_ops.errors import ExitCode, UsageError
 
+DRILL = "drill"
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="[drill]",
+        help="drill: undo stage 4, timed, and do it again. Not in production.",
+    ),
+]
 Further = Annotated[
     bool, typer.Option("--further", help="After a rollback, also undo the stage before it.")
 ]
@@ -26,6 +34,7 @@ def register_resume(app: typer.Typer) -> None:
 
 def rollback(
     desk: Desk,
+    what: What = "",
     plan: options.Plan = False,
     yes: options.Yes = False,
     no_input: options.NoInput = False,
@@ -33,6 +42,12 @@ def rollback(
     further: Further = False,
 ) -> ExitCode:
     """Undo the newest stage, from what was captured before it."""
+    if what == DRILL:
+        from emonk_ops.cli.drill import drill
+
+        return drill(desk, plan=plan, yes=yes, no_input=no_input, reason=reason)
+    if what:
+        raise UsageError(f"rollback {what}: there is only {DRILL}", hint="emonk-ops rollback -h")
     if plan:
         return _plan(desk, further)
     return _run(desk, yes, no_input, reason or "asked for by the operator", further)

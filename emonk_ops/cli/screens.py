@@ -19,10 +19,15 @@ class Screen(Observer, Protocol):
     def paused(self) -> AbstractContextManager[None]: ...
 
 
-def screen_for(desk: Desk) -> Screen:
-    """A live tree on a terminal; plain lines elsewhere, in CI and on a dumb terminal."""
+def is_lively(desk: Desk) -> bool:
+    """Whether what is shown may change in its place: on a terminal, not in CI, not a dumb one."""
     lively = desk.screen.is_terminal and desk.environ.get("TERM") != "dumb"
-    if not lively or desk.environ.get("CI") or desk.environ.get("TTY_INTERACTIVE") == "0":
+    return lively and not desk.environ.get("CI") and desk.environ.get("TTY_INTERACTIVE") != "0"
+
+
+def screen_for(desk: Desk) -> Screen:
+    """A live tree where it may be; else plain lines."""
+    if not is_lively(desk):
         return PlainRenderer(desk.screen)
     from rich.console import Console
 

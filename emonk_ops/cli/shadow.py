@@ -1,7 +1,8 @@
-"""`emonk-ops shadow compare|check-logs`."""
+"""`emonk-ops shadow watch|compare|check-logs`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 from emonk_ops.cli.command import command, group
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.jobs_options import instant_of
+from emonk_ops.cli.shadow_watch import watch
 from emonk_ops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from emonk_ops.operations.judging.certificate import Mutation
     from emonk_ops.operations.judging.verdicts import Judgement
 
-shadow_app = group("Both paths side by side: judged, and what the judge lacks.")
+shadow_app = group("Both paths side by side: watched, judged, and what the judge lacks.")
 LOOK_BACK_HOURS = 1.5
 File = Annotated[
     Path | None,
@@ -34,7 +36,17 @@ Until = Annotated[str, typer.Option("--until", help="The instant behind its last
 Certificate = Annotated[
     bool, typer.Option(help="Try the judge on this window with defects planted (5 more passes).")
 ]
+Baseline = Annotated[
+    str,
+    typer.Option(
+        "--baseline-since",
+        help="Where the time before the shadow begins, for the other endpoints; "
+        "else as long before as the window is.",
+    ),
+]
 Bounds = tuple[datetime | None, datetime | None]
+
+command(shadow_app, "watch", title="shadow watch")(watch)
 
 
 @command(shadow_app, "compare", title="shadow compare")
@@ -46,12 +58,15 @@ def compare(
     since: Since = "",
     until: Until = "",
     certificate: Certificate = True,
+    baseline_since: Baseline = "",
 ) -> ExitCode:
     """Judge whether Cloud Scheduler's ticks do what the loop does, once each and in time."""
-    from emonk_ops.operations.judging import comparison
+    from emonk_ops.operations.judging import baseline, comparison
+    from emonk_ops.operations.judging.verdicts import Ruling
 
     desk.show_header()
     bounds = _bounds(since, until)
+    before = instant_of(baseline_since, "--baseline-since") if baseline_since else None
     definitions = comparison.definitions(desk.toolbox, jobs)
     spool, (begin, end) = _read(desk, from_file, hours, bounds)
     with spool:
@@ -64,14 +79,25 @@ def compare(
             lease_seconds=comparison.lease_of(desk.env),
             certified=certificate,
         )
+        window = baseline.window_of(spool, begin, end)
+        others = (
+            baseline.in_service(desk.toolbox(), window, before)
+            if from_file is None
+            else baseline.in_file(from_file, desk.env, spool, window, before)
+        )
     judgement = found.judgement
+    if isinstance(others, Ruling):
+        judgement = replace(judgement, rulings=(*judgement.rulings, others))
     _show(desk, judgement)
+    if isinstance(others, str):
+        desk.screen.line(f"  {'left out':12} {baseline.NAME:22} {others}")
     for one in found.certificate:
         desk.screen.line(f"  {_told(one)}")
     if certificate and not found.certificate:
         desk.screen.line("  no run of a tick is sound, so nothing can be planted to try the judge")
     desk.screen.line(f"{judgement.verdict.value}: {_sum(judgement)}")
     data = {**judgement.to_dict(), "certificate": [_plain(one) for one in found.certificate]}
+    data["left_out"] = {baseline.NAME: others} if isinstance(others, str) else {}
     hint = f"emonk-ops shadow check-logs --env {desk.env.name}"
     return desk.answer(data, code=judgement.exit_code, hint=hint)
 

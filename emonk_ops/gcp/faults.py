@@ -14,6 +14,7 @@ from emonk_ops.errors import (
     NotOffered,
     OpsError,
     PermissionMissing,
+    QuotaExceeded,
     Unreachable,
 )
 from emonk_ops.settings import Environment, Target
@@ -70,6 +71,8 @@ def _ours(call: str, env: Environment, permission: str, error: Exception) -> Ops
                 f"{call}: somebody else changed it in between: {words}",
                 hint=f"emonk-ops status --env {env.name}",
             )
+        case google.TooManyRequests():
+            return QuotaExceeded(f"{call}: {words}", hint="Run it again in a minute")
         case google.ServiceUnavailable() | google.DeadlineExceeded() | google.GatewayTimeout():
             return _unreachable(call, env, words)
     return CloudError(f"{call}: {words}", hint=_check(env))

@@ -21,7 +21,7 @@ from emonk_ops.errors import (
 )
 from emonk_ops.gcp.id_tokens import IdTokens
 from emonk_ops.ports import Answer, DriverState, Quiesced
-from emonk_ops.settings import Environment
+from emonk_ops.settings import OPERATOR_AGENT, Environment
 
 PROBE_SECONDS = 8.0
 ADMIN_SECONDS = 9.0
@@ -37,7 +37,12 @@ class HttpTickService:
         self._env = env
         self._uri = uri
         self._tokens = tokens
-        self._client = httpx.Client(timeout=PROBE_SECONDS, trust_env=False, follow_redirects=False)
+        self._client = httpx.Client(
+            timeout=PROBE_SECONDS,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"User-Agent": OPERATOR_AGENT},
+        )
 
     def close(self) -> None:
         self._client.close()

@@ -52,11 +52,18 @@ def preview_shadow_revision(tools: Toolbox) -> StepResult:
 
 
 def ensure_firestore(tools: Toolbox) -> StepResult:
-    """Stage 4, first half: all jobs into Firestore; who drives stays who it was."""
+    """Stage 4, first half: all jobs into Firestore; who drives stays who it was.
+
+    Again after the second half it is already so: the loop does not come back.
+    """
+    if _is_done(tools, service_env.CLOUD_ON_FIRESTORE):
+        return preview_firestore(tools)
     return _ensure(tools, service_env.SHADOW_ON_FIRESTORE)
 
 
 def preview_firestore(tools: Toolbox) -> StepResult:
+    if _is_done(tools, service_env.CLOUD_ON_FIRESTORE):
+        return StepResult(False, "already so: Firestore, and the loop has ended")
     return _preview(tools, service_env.SHADOW_ON_FIRESTORE)
 
 
@@ -88,6 +95,14 @@ def _ensure(tools: Toolbox, shape: Shape, command: Argv = ()) -> StepResult:
     if changed:
         return StepResult(True, _told(facts), facts)
     return StepResult(False, f"already so: {serving} serves", {"revision": serving})
+
+
+def _is_done(tools: Toolbox, shape: Shape) -> bool:
+    """Whether the serving revision has these variables already; other drift is for its own step."""
+    want = service_env.wanted(tools.env, "", shape)
+    named = ("SCHEDULER_STORAGE", "SCHEDULER_LEGACY_LOOP", "SCHEDULER_SHADOW_MODE")
+    running = serving_revision(tools).env
+    return all(running.get(name) == want[name] for name in named)
 
 
 def _shares_its_store(tools: Toolbox, shape: Shape) -> bool:

@@ -82,11 +82,11 @@ def _event(record: Record) -> str:
             return f"{body['verdict']} {body['id']}: {body['summary']}"
         case "attested":
             return f"attested {body['check']}: {body['word']}"
-        case "step.ended" | "rollback.step.ended":
+        case "step.ended" | "rollback.step.ended" | "drill.step.ended":
             word = "done" if body["changed"] else "already so"
             told = str(body["summary"]).removeprefix("already so: ")
             return f"{word} {body['id']}: {told} ({body['seconds']:.1f} s)"
-        case "step.failed" | "rollback.step.failed":
+        case "step.failed" | "rollback.step.failed" | "drill.step.failed":
             return f"failed {body['id']}: {body['message']}"
         case "injection.intent":
             return f"inject {body['injection']}: intent"
@@ -106,5 +106,13 @@ def _event(record: Record) -> str:
         case "rollback.ended":
             left = ", ".join(body["left"])
             return f"rollback {'ended' if body['ok'] else 'did not complete, left: ' + left}"
+        case "drill.ended":
+            back, forth = body["back_seconds"], body["forth_seconds"]
+            word = "went well" if body["ok"] else f"failed: {body['why']}"
+            return f"drill {word}: back in {back:.1f} s, forth in {forth:.1f} s"
+        case "soak.began":
+            return f"soak {body['soak']} began"
+        case "soak.ended":
+            return f"soak {body['soak']} ended: {body['how']} {body.get('summary', '')}".rstrip()
         case _:
             return ""

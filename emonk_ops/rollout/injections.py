@@ -10,6 +10,8 @@ from typing import Any
 from emonk_ops.rollout.records import Record
 
 COMMAND = "inject"
+STAGE_4 = "stage-4"  # the suite of the guide's four
+PASS = "PASS"
 KINDS = (
     "injection.intent",
     "injection.injected",
@@ -62,7 +64,7 @@ class Suite:
 
     @property
     def passed(self) -> bool:
-        return self.verdict == "PASS"
+        return self.verdict == PASS
 
 
 @dataclass

@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import Any
 
 from emonk_ops.rollout import injections, soak
+from emonk_ops.rollout.drill_record import Drill, drill_of
 from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
 
@@ -83,6 +84,7 @@ class Standing:
     hold: Hold | None = None
     soaks: soak.Soaks = field(default_factory=dict)  # the newest of each stage
     injections: injections.Injections = field(default_factory=injections.Injections)
+    drill: Drill | None = None  # the newest that went well
 
     def open_capture(self, stage: int) -> Capture | None:
         """The capture that another run of the stage must keep: nothing has passed on top of it."""
@@ -262,6 +264,10 @@ def _rollback_ended(standing: Standing, record: Record) -> None:
             del standing.passed[stage]
 
 
+def _drill_ended(standing: Standing, record: Record) -> None:
+    standing.drill = drill_of(record) or standing.drill
+
+
 def _hold_set(standing: Standing, record: Record) -> None:
     reason = shorten(str(record.body["reason"]), LONGEST_REASON)
     standing.hold = Hold(record.at, reason, NO_CAPTURE, complete=True)
@@ -269,10 +275,6 @@ def _hold_set(standing: Standing, record: Record) -> None:
 
 def _hold_lifted(standing: Standing, _record: Record) -> None:
     standing.hold = None
-
-
-def _of_injection(standing: Standing, record: Record) -> None:
-    standing.injections.fold(record)
 
 
 FOLDS: dict[str, Callable[[Standing, Record], None]] = {
@@ -285,11 +287,12 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "attested": _attested,
     "rollback.started": _rollback_started,
     "rollback.ended": _rollback_ended,
+    "drill.ended": _drill_ended,
     "hold.set": _hold_set,
     "hold.lifted": _hold_lifted,
     "soak.began": lambda standing, record: soak.began(standing.soaks, record),
     "soak.looked": lambda standing, record: soak.looked(standing.soaks, record),
     "soak.extended": lambda standing, record: soak.extended(standing.soaks, record),
     "soak.ended": lambda standing, record: soak.ended(standing.soaks, record),
-    **dict.fromkeys(injections.KINDS, _of_injection),
+    **dict.fromkeys(injections.KINDS, lambda standing, record: standing.injections.fold(record)),
 }

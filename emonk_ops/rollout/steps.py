@@ -16,9 +16,9 @@ def run_step(
 ) -> StepOutcome:
     """The outcome, broken or not; only a lost lock or a signal is raised.
 
-    `phase` is "steps" or "rollback": the records of a rollback are kept apart from the stage's.
+    `phase` is "steps", "rollback" or "drill": only the first are records of a stage's progress.
     """
-    kind = "step" if phase == "steps" else "rollback.step"
+    kind = "step" if phase == "steps" else f"{phase}.step"
     run.write(f"{kind}.started", {"id": step.id, "title": step.title})
     observer.notice(StepBegan(phase, step))
     stopwatch = Stopwatch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +16,14 @@ from emonk_ops.cli.app import build
 from emonk_ops.cli.collaborators import Collaborators
 from emonk_ops.errors import ExitCode
 from emonk_ops.operations.analysis.exported import entries_of
+from emonk_ops.operations.analysis.records import Request
 from emonk_ops.settings import Environment, Target
 from emonk_ops.settings_sample import sample
 from emonk_ops.testing import InMemoryPorts, InMemoryWorld
 from emonk_ops.toolbox import Toolbox
 from tests.judging.exported import as_array, as_lines, export_of
 from tests.judging.model import BEGIN, World
+from tests.judging.test_other_endpoints import traffic
 
 LONG = 30.0  # hours at a tick every five minutes, until errors below 1 % are proven
 
@@ -117,9 +120,35 @@ def test_the_log_and_the_jobs_of_the_service_are_asked_without_files(place: Plac
     within = [one for one in told.records() if one.at < told.rules().end]
     assert data["entries"] == len(within)
     wrong = {one["name"] for one in data["rulings"] if one["verdict"] != "PASS"}
-    assert wrong <= {"durations", "lateness", "job-errors", "tick-errors"}
+    assert wrong <= {"durations", "lateness", "job-errors", "tick-errors", "other-endpoints"}
     code, out, _ = place.type("check-logs", *window)
     assert (code, "nothing is missing" in out) == (ExitCode.DONE, True)
+
+
+def test_other_endpoints_are_compared_where_the_file_reaches_back(place: Place) -> None:
+    told, rng = World(8, 5, 1.5), random.Random(8)
+    options = place.files(told)
+    end = told.rules().end
+    since = BEGIN + timedelta(minutes=40)
+    calls = [
+        Request(one.timestamp, "/webhook", "POST", 200, one.http["latency_seconds"], False)
+        for begin, until in ((BEGIN, since), (since, end))
+        for one in traffic(
+            rng, begin, 400, length=until - begin, slower=2.0 if begin > BEGIN else 1
+        )
+    ]
+    log = place.folder / "logs.json"
+    log.write_text(log.read_text() + as_lines(calls, name="other"))
+    window = (*options, "--since", since.isoformat(), "--no-certificate")
+    code, out, _ = place.type("compare", *window, "--baseline-since", BEGIN.isoformat(), "--json")
+    found = next(
+        one for one in json.loads(out)["data"]["rulings"] if one["name"] == "other-endpoints"
+    )
+    assert (code, found["verdict"], found["kind"]) == (
+        ExitCode.CHECK_FAILED, "FAIL", "tendency"
+    ), found  # fmt: skip
+    _, out, _ = place.type("compare", *window)
+    assert "left out     other-endpoints        the file begins at 2026-01-05 00:00:00Z" in out
 
 
 def test_what_a_log_lacks_is_said_with_what_it_costs(place: Place) -> None:
@@ -137,6 +166,7 @@ def test_what_a_log_lacks_is_said_with_what_it_costs(place: Place) -> None:
     [
         (("compare", "--from-file", "none.json"), "none.json cannot be read"),
         (("compare", "--from-file", "empty.json"), "none of 0 entries is a line of the service"),
+        (("compare", "--baseline-since", "tomorrow"), "--baseline-since tomorrow: no instant"),
         (("compare", "--since", "yesterday"), "--since yesterday: no instant"),
         (
             ("compare", "--since", "2026-01-05T01:00:00Z", "--until", "2026-01-05T00:00:00Z"),

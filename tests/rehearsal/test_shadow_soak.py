@@ -22,6 +22,7 @@ from .rollouts import Rollout, rollout_in
 LINES = {
     *("same-jobs", "no-double-effects", "comparable-timing", "similar-errors"),
     *("shadow-without-issues", "duplicate-detection", "scheduler-matches-legacy"),
+    "no-performance-degradation",
 }
 
 

@@ -37,10 +37,11 @@ def in_order(records: Iterable[Record], disorder: Disorder) -> Iterator[Record]:
     everything = chain(first, source)
     if len(first) > 1 and first[0][0] > first[-1][0]:
         return _merged(everything)
-    return _straightened(everything, disorder)
+    return straightened(everything, disorder)
 
 
-def _straightened(records: Iterable[Record], disorder: Disorder) -> Iterator[Record]:
+def straightened(records: Iterable[Record], disorder: Disorder) -> Iterator[Record]:
+    """Records that are nearly in order, put in order."""
     source = iter(records)
     held = sorted(islice(source, LOOKAHEAD), key=_instant)
     given = None
@@ -72,10 +73,16 @@ def _merged(records: Iterable[Record]) -> Iterator[Record]:
 
 def write_blocks(file: IO[bytes], records: Iterable[Record]) -> None:
     """Write the records in blocks, and an empty block behind them."""
+    append_blocks(file, records)
+    pickle.dump([], file)
+
+
+def append_blocks(file: IO[bytes], records: Iterable[Record]) -> int:
+    """Write the records at the file's place; the place behind them, where an end may be put."""
     source = iter(records)
     while block := list(islice(source, BLOCK)):
         pickle.dump(block, file, protocol=pickle.HIGHEST_PROTOCOL)
-    pickle.dump([], file)
+    return file.tell()
 
 
 def _blocks_at(file: IO[bytes], place: int) -> Iterator[Record]:

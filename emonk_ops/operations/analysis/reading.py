@@ -11,8 +11,10 @@ from emonk_ops.operations.analysis.records import (
     Attempt,
     Decision,
     Effect,
+    Numbers,
     Record,
     Request,
+    Run,
     Stopped,
     Tick,
 )
@@ -30,6 +32,17 @@ TICKS = {
     "Scheduler tick failed": "failed",
     "Scheduler tick not executed": "not_executed",
 }
+EXECUTING = "Executing job "
+RUNS = {
+    "Job succeeded": "succeeded",
+    "Job failed": "failed",
+    "Job dead": "dead",
+    "Job released": "released",
+    "Stale completion dropped": "stale",
+}
+COUNTED = ("completed", "not_executed", "failed")
+# An error of the storage that goes away by itself, by its gRPC code.
+TRANSIENT = frozenset(("UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED"))
 SERVICE_LINES = (*TICKS, DECISION, EFFECT, STOPPED)
 
 
@@ -43,6 +56,8 @@ def record_of(entry: LogEntry) -> Record | None:
     if entry.log == EXECUTIONS:
         return _attempt(entry)
     read = READERS.get(entry.message)
+    if read is None and entry.message.startswith(EXECUTING):
+        read = _run("executing")
     return None if read is None else read(entry.timestamp, entry.payload)
 
 
@@ -89,6 +104,43 @@ def _tick(kind: str) -> Callable[[datetime, Mapping[str, Any]], Tick]:
             revision=str(said.get("revision", "")),
             duration_ms=float(said.get("duration_ms", 0.0)),
             driver=str(said.get("driver") or ""),
+            numbers=_numbers(said) if kind in COUNTED and "jobs_due" in said else None,
+            executed=bool(said.get("executed", True)),
+        )
+
+    return read
+
+
+def _numbers(said: Mapping[str, Any]) -> Numbers:
+    get = said.get
+    errors: Mapping[str, Mapping[str, Any]] = get("storage_errors") or {}
+    counts = {code: int(told.get("count", 0)) for code, told in errors.items()}
+    transient = sum(count for code, count in counts.items() if code in TRANSIENT)
+    return Numbers(
+        due=int(get("jobs_due", 0)),
+        executed=int(get("jobs_executed", 0)),
+        succeeded=int(get("jobs_succeeded", 0)),
+        failed=int(get("jobs_failed", 0)),
+        dead=int(get("dead", 0)),
+        stale=int(get("stale_completion", 0)),
+        lost_race=int(get("lost_race", 0)),
+        lag_seconds=float(get("lag_seconds") or 0.0),
+        storage_ops=int(get("storage_ops", 0)),
+        transient=transient,
+        lasting=sum(counts.values()) - transient,
+    )
+
+
+def _run(kind: str) -> Callable[[datetime, Mapping[str, Any]], Run]:
+    def read(at: datetime, said: Mapping[str, Any]) -> Run:
+        return Run(
+            at=at,
+            instance=str(said.get("instance", "")),
+            kind=kind,
+            job_id=str(said["job_id"]),
+            slot=instant(said["slot"]),
+            fence=int(said.get("fence", 0)),
+            attempt=int(said.get("attempt", 0)),
         )
 
     return read
@@ -138,4 +190,5 @@ READERS: Mapping[str, Callable[[datetime, Mapping[str, Any]], Record]] = {
     EFFECT: _effect,
     STOPPED: _stopped,
     **{message: _tick(kind) for message, kind in TICKS.items()},
+    **{message: _run(kind) for message, kind in RUNS.items()},
 }

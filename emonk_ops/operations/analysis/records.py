@@ -8,6 +8,22 @@ from typing import NamedTuple
 LOOP, CRON = "loop", "cron"  # the legacy loop, and Cloud Scheduler's ticks
 
 
+class Numbers(NamedTuple):
+    """What a completed tick counted. `transient` and `lasting` are errors of the storage."""
+
+    due: int
+    executed: int
+    succeeded: int
+    failed: int
+    dead: int
+    stale: int
+    lost_race: int
+    lag_seconds: float
+    storage_ops: int
+    transient: int
+    lasting: int
+
+
 class Tick(NamedTuple):
     """A tick line of the service. `kind`: running, completed, failed, not_executed."""
 
@@ -20,6 +36,20 @@ class Tick(NamedTuple):
     revision: str
     duration_ms: float
     driver: str = ""  # who drove, as the tick knew it: shadow, legacy, cloud, nobody
+    numbers: Numbers | None = None
+    executed: bool = True
+
+
+class Run(NamedTuple):
+    """A line about one run of a job: executing, succeeded, failed, dead, released, stale."""
+
+    at: datetime
+    instance: str
+    kind: str
+    job_id: str
+    slot: datetime
+    fence: int
+    attempt: int
 
 
 class Decision(NamedTuple):
@@ -85,4 +115,4 @@ class Stopped(NamedTuple):
     last_sequence: int
 
 
-Record = Tick | Decision | Effect | Request | Attempt | Stopped
+Record = Tick | Run | Decision | Effect | Request | Attempt | Stopped

@@ -8,6 +8,7 @@ from typing import Any
 
 from emonk_ops.errors import CloudError, Refused
 from emonk_ops.operations import soak_about
+from emonk_ops.operations.health import ask_health
 from emonk_ops.operations.injection.catalogue import Part, find, options_of
 from emonk_ops.operations.injection.model import Outcome, Verdict, worst
 from emonk_ops.operations.injection.phases import run_injection
@@ -53,10 +54,16 @@ def run_suite(
 
 
 def artifact(tools: Toolbox) -> dict[str, Any]:
-    """What the suite was tried on: the image and where it keeps its jobs, then as a soak's."""
+    """What the suite was tried on: image, version and storage, then what a soak belongs to."""
     revision = serving_revision(tools)
     storage = revision.env.get("SCHEDULER_STORAGE", "json")
-    return {"image": revision.image, "storage": storage, **soak_about.about(tools)}
+    version = str(ask_health(tools).body.get("version", ""))
+    return {
+        "image": revision.image,
+        "version": version,
+        "storage": storage,
+        **soak_about.about(tools),
+    }
 
 
 def _run(part: Part, tools: Toolbox, number: int, reason: str) -> Outcome:

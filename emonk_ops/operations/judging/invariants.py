@@ -30,8 +30,8 @@ INVARIANTS: tuple[tuple[str, tuple[SlotClass, ...], str], ...] = (
 )
 
 
-def invariants(ledger: Ledger, *, whole: bool) -> Iterator[Ruling]:
-    """Without the `whole` log nobody can say that a thing did not happen."""
+def invariants(ledger: Ledger, *, lacking: str) -> Iterator[Ruling]:
+    """Where something is `lacking` of the log, nobody can say that a thing did not happen."""
     n = ledger.judged
     for name, classes, told in INVARIANTS:
         count = sum(ledger.classes[one] for one in classes)
@@ -41,8 +41,8 @@ def invariants(ledger: Ledger, *, whole: bool) -> Iterator[Ruling]:
             verdict, summary = Verdict.FAIL, f"{count} of {n} {told}: {few(shown, count)}"
         elif n == 0:
             verdict, summary = Verdict.INCONCLUSIVE, "no slot of a job could be judged"
-        elif not whole:
-            verdict, summary = Verdict.INCONCLUSIVE, f"0 in {n} slots, but lines are missing"
+        elif lacking:
+            verdict, summary = Verdict.INCONCLUSIVE, f"0 in {n} slots, but {lacking} does not hold"
         else:
             bound = error_rate_bound(n)
             verdict = Verdict.PASS

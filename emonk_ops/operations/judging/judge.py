@@ -40,9 +40,9 @@ def judge(
     ledger.close()
     witnesses.close()
     covered = tuple(coverage(ledger, witnesses, seen, rules))
-    whole = all(one.verdict is Verdict.PASS for one in covered if one.name in WHOLE)
+    lacking = (one.name for one in covered if one.name in WHOLE and one.verdict is not Verdict.PASS)
     rulings = (
-        *invariants(ledger, whole=whole),
+        *invariants(ledger, lacking=next(lacking, "")),
         scheduler_ticks(witnesses),
         *covered,
         *tendencies(ledger.pairs, witnesses, rules),

@@ -1,0 +1,33 @@
+"""Stage 4's acceptance: the criteria of the guide over the whole soak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emonk_ops.operations.acceptance.criteria import Criteria
+from emonk_ops.operations.acceptance.findings import CRITERIA, Judge
+from emonk_ops.operations.acceptance.window import whole
+from emonk_ops.rollout.model import Check, Finding
+from emonk_ops.settings import Environment
+from emonk_ops.toolbox import Toolbox
+
+TENDENCIES = ("error-rate", "latency-p99")
+FAILURES = "Failure scenarios handled gracefully"
+
+
+def acceptance_checks(env: Environment) -> tuple[Check, ...]:
+    """Where the environment calls tendencies advisory, too few samples do not block."""
+    measured = tuple(
+        Check(
+            name,
+            sentence,
+            _over_the_soak(judge),
+            inconclusive_is_advisory=env.advisory_tendencies and name in TENDENCIES,
+        )
+        for name, sentence, judge in CRITERIA
+    )
+    return (*measured, Check("failures-handled", FAILURES))
+
+
+def _over_the_soak(judge: Judge) -> Callable[[Toolbox], Finding]:
+    return lambda tools: judge(whole(tools), Criteria())

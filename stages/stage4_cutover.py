@@ -1,0 +1,136 @@
+"""Stage 4: the cutover. All jobs into Firestore, the legacy loop ends, a day of watching.
+
+Two deployments: first the storage, while both paths still drive; then without the loop. In the
+environment that gates this one (qa) the same was done before, and the way back was rehearsed.
+"""
+
+from __future__ import annotations
+
+from emonk_ops.operations import (
+    both_paths,
+    cutover,
+    deploy,
+    driver,
+    prerequisites,
+    probes,
+    tick_job,
+    traffic,
+)
+from emonk_ops.operations.acceptance.checks import acceptance_checks
+from emonk_ops.operations.acceptance.soak import production_soak
+from emonk_ops.operations.capture import capture
+from emonk_ops.operations.rollback import inverse_steps
+from emonk_ops.rollout import precedents
+from emonk_ops.rollout.model import Check, Reversibility, Stage, Step
+from emonk_ops.settings import Environment
+
+
+def checks(env: Environment) -> tuple[Check, ...]:
+    """The guide's five, and what a cutover at night needs besides."""
+    return (
+        Check(
+            "shadow-validated", "Shadow mode validated successfully", precedents.shadow_validated
+        ),
+        Check("storage-target", "Firestore is what it switches to", cutover.target_is_firestore),
+        Check("firestore-database", "Firestore database created", prerequisites.firestore_database),
+        Check(
+            "operator-permissions",
+            "IAM permissions configured: the operator's",
+            prerequisites.operator_permissions,
+        ),
+        Check(
+            "service-permissions",
+            "IAM permissions configured: the service account's",
+            prerequisites.service_permissions,
+        ),
+        Check("alerts-configured", "Monitoring alerts configured", cutover.alerts_configured),
+        Check("incident-plan", "Incident response plan documented", cutover.incident_plan_named),
+        Check("service-before", "The service is healthy before", prerequisites.service_healthy),
+        *(_gates(env) if env.gated_by else ()),
+    )
+
+
+def _gates(env: Environment) -> tuple[Check, ...]:
+    gate = env.gated_by
+    return (
+        Check("gate-passed", f"Stage 4 passed in {gate}", precedents.gate_environment_passed),
+        Check(
+            "rollback-drill",
+            f"A rollback was rehearsed in {gate} within {env.drill_days} days",
+            precedents.rollback_rehearsed,
+        ),
+        Check(
+            "failure-injections",
+            f"The failure injections passed in {gate}",
+            precedents.injections_passed,
+        ),
+    )
+
+
+def plan(env: Environment) -> tuple[Step, ...]:
+    return (
+        Step(
+            "storage",
+            "All jobs into Firestore, counted and compared; both paths drive there",
+            deploy.ensure_firestore,
+            preview=deploy.preview_firestore,
+            budget_seconds=120.0,
+        ),
+        Step(
+            "legacy-off",
+            "A revision without the legacy loop; Cloud Scheduler drives alone",
+            deploy.ensure_no_loop,
+            preview=deploy.preview_no_loop,
+            budget_seconds=120.0,
+        ),
+        Step(
+            "job",
+            f"Cloud Scheduler job {env.service.job}: {env.cadence!r}, as specified",
+            tick_job.ensure_job,
+            preview=tick_job.preview_job,
+            budget_seconds=15.0,
+        ),
+        Step(
+            "enable",
+            f"{env.service.job} is enabled",
+            tick_job.ensure_enabled,
+            preview=tick_job.preview_enabled,
+            budget_seconds=10.0,
+        ),
+    )
+
+
+def verify(env: Environment) -> tuple[Check, ...]:
+    return (
+        Check("serving-revision", "The deployed revision serves", traffic.latest_serves),
+        Check("health", f"GET {env.service.health_path} answers 200", probes.healthy),
+        Check("storage", "The storage is read back", cutover.storage_switched),
+        Check("loop-gone", "The legacy loop is off", cutover.loop_is_gone),
+        Check("one-driver", "One driver: Cloud Scheduler", driver.cloud_drives_alone),
+        Check("job-state", "state: ENABLED, as specified", tick_job.job_enabled_as_specified),
+        Check("oidc", "httpTarget.oidcToken configured", tick_job.oidc_configured),
+        Check(
+            "documents",
+            f"Documents of {env.service.collection} are created, with {env.service.lease_field}",
+            cutover.jobs_arrived,
+        ),
+        Check("ticks", "A tick of Cloud Scheduler has completed", both_paths.scheduler_ticks),
+        Check("storage-errors", "No errors in Firestore operations", cutover.no_storage_errors),
+        Check("startup-errors", "No errors during start-up", probes.no_errors_since_start),
+    )
+
+
+STAGE = Stage(
+    number=4,
+    name="cutover",
+    title="Production cutover with Firestore",
+    needs=(0, 1, 2, 3),
+    checks=checks,
+    plan=plan,
+    verify=verify,
+    acceptance=acceptance_checks,
+    capture=capture,
+    inverse=inverse_steps,
+    reversibility=Reversibility.FULL,
+    soak=production_soak,
+)
