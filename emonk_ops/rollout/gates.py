@@ -9,7 +9,7 @@ from emonk_ops.rollout.standing import Standing
 
 def closed_gate(stage: Stage, standing: Standing, env: str) -> Refused | None:
     """Why the stage may not start, or None."""
-    return _hold(standing, env) or _order(stage, standing, env)
+    return _hold(standing, env) or _fault(standing, env) or _order(stage, standing, env)
 
 
 def require_open_gate(stage: Stage, standing: Standing, env: str) -> None:
@@ -33,6 +33,16 @@ def _order(stage: Stage, standing: Standing, env: str) -> Refused | None:
             hint=f"emonk-ops rollback --env {env} --plan",
         )
     return None
+
+
+def _fault(standing: Standing, env: str) -> Refused | None:
+    """A stage that began now would take what was broken on purpose for what was there."""
+    if not (left := standing.injections.open):
+        return None
+    return Refused(
+        f"an injected fault ({left[0].name}) is not known to be undone in {env}",
+        hint=f"emonk-ops inject restore --all --env {env}",
+    )
 
 
 def _hold(standing: Standing, env: str) -> Refused | None:

@@ -54,7 +54,7 @@ class _Basic(Injection):
         return {"ticks": [dict(one) for one in found]} if found else {}
 
     def observe(self, scene: Scene) -> Facts:
-        scene.wait(scene.now() + timedelta(seconds=5))
+        scene.settle()
         return {
             "lines": job_lines(scene.tools, scene.canary, scene.began),
             "job": dict(scene.tools.service.job(scene.canary)),

@@ -54,6 +54,7 @@ class DuplicateTrigger(Injection):
         return {"overlap": [dict(one) for one in found]}
 
     def observe(self, scene: Scene) -> Facts:
+        scene.settle()
         return {
             "lines": job_lines(scene.tools, scene.canary, scene.began),
             "requests": requests(scene.tools, scene.began),

@@ -108,7 +108,7 @@ class Restart(Injection):
             bool,
             max(1.0, (until - scene.now()).total_seconds()),
         )
-        scene.wait(scene.now() + timedelta(seconds=10))
+        scene.settle()
         return {
             "lines": job_lines(scene.tools, scene.canary, scene.began),
             "job": dict(scene.tools.service.job(scene.canary)),

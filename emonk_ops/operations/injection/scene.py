@@ -17,6 +17,7 @@ T = TypeVar("T")
 LEASE_SECONDS = 300.0  # the service's own, unless its environment says another
 # A tick comes some seconds after its slot, and its lines are readable some seconds later.
 PATIENCE = timedelta(seconds=30)
+LOG_LAG = timedelta(seconds=20)
 LOOK_EVERY_SECONDS = 5.0
 Guard = Callable[[], None]  # raises GuardTripped
 
@@ -63,6 +64,10 @@ class Scene:
         while (now := self.now()) < until:
             self.tools.clock.sleep_until(min(until, now + timedelta(seconds=15)))
             self.guard()
+
+    def settle(self) -> None:
+        """What has just been logged is readable some seconds later."""
+        self.wait(self.now() + LOG_LAG)
 
     def ask(self, ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
         """The first good answer within so many seconds, else the last."""

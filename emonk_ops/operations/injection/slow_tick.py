@@ -61,6 +61,7 @@ class SlowTick(Injection):
         return {"slow": found} if found else {}
 
     def observe(self, scene: Scene) -> Facts:
+        scene.settle()
         return {
             "lines": job_lines(scene.tools, scene.canary, scene.began),
             "requests": requests(scene.tools, scene.began),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,15 @@ import pytest
 from emonk_ops.cli.inject_run import require_free
 from emonk_ops.cli.unfinished import injection_sentence
 from emonk_ops.errors import OnHold, Refused
+from emonk_ops.rollout import precedents
+from emonk_ops.rollout.gates import closed_gate
+from emonk_ops.rollout.model import Verdict
 from emonk_ops.rollout.records import BEGINNING, Record, sealed
+from emonk_ops.rollout.registry import load_stage
 from emonk_ops.rollout.standing import Standing, stand
+from emonk_ops.settings import Environment, Target
+from emonk_ops.testing import InMemoryPorts, InMemoryWorld
+from emonk_ops.toolbox import Toolbox
 
 AT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 UNDO = [{"kind": "scheduler-job", "job": "emonk-agent-tick"}]
@@ -97,3 +106,42 @@ def test_a_fault_is_injected_only_into_what_is_whole(
     with pytest.raises(error, match=words):
         require_free(told(*events), "qa")
     require_free(told(), "qa")
+
+
+def suite_of(verdict: str, version: str) -> Standing:
+    part = {"line": "Clock Skew / Overdue Jobs", "verdict": verdict}
+    about = {"version": version}
+    body = {"suite": "stage-4", "verdict": verdict, "about": about, "parts": [part]}
+    return told(("injection.suite", body))
+
+
+def test_production_waits_for_the_injections_of_the_environment_before_it(tmp_path: Path) -> None:
+    world = InMemoryWorld()
+    env = Environment("production", Target.SANDBOX, "p", gated_by="qa")
+    standings = {"qa": Standing()}
+    tools = Toolbox(env, InMemoryPorts(world), tmp_path, standing_of=lambda name: standings[name])
+    version = precedents.version_of(tools)
+
+    found = precedents.injections_passed(tools)
+    assert (found.verdict, found.hint) == (Verdict.FAIL, "emonk-ops inject suite --env qa")
+    for verdict, of, expected, words in (
+        ("FAIL", version, Verdict.FAIL, "Clock Skew / Overdue Jobs: FAIL"),
+        ("NOT_EXERCISED", version, Verdict.FAIL, "NOT_EXERCISED"),
+        ("PASS", "0.0", Verdict.FAIL, "with version 0.0"),
+        ("PASS", version, Verdict.PASS, "PASS in qa"),
+    ):
+        standings["qa"] = suite_of(verdict, of)
+        found = precedents.injections_passed(tools)
+        assert found.verdict is expected
+        assert words in found.summary
+    assert precedents.injections_passed(replace(tools, standing_of=None)).verdict is Verdict.ERROR
+    free = replace(tools, env=replace(env, gated_by=""))
+    assert precedents.injections_passed(free).verdict is Verdict.PASS
+
+
+def test_no_stage_begins_over_a_fault_that_is_open() -> None:
+    stage = load_stage(0)
+    assert closed_gate(stage, told(), "qa") is None
+    refusal = closed_gate(stage, told(("injection.intent", INTENT)), "qa")
+    assert refusal is not None
+    assert refusal.hint == "emonk-ops inject restore --all --env qa"
