@@ -86,6 +86,8 @@ class Environment:
     observe_only: Argv = ()  # criteria that are recorded and never act
     gated_by: str = ""  # the environment whose stage 4 and rollback drill come before this one's
     drill_days: int = 7  # how old that drill may be
+    inject_seconds: int = 1200  # the longest that an injected fault may last
+    inject_radius: str = "service"  # canary | ticks | instance | service: the widest allowed
     incident_plan: str = ""  # where the incident response plan is written
     budget_dollars: float = 5.0  # a month of Firestore and Cloud Scheduler
     service_env: Mapping[str, str] = field(default_factory=dict)  # further variables of the service

@@ -72,6 +72,8 @@ ENVIRONMENT = (
     Key("observe_only", "words"),
     Key("gated_by"),
     Key("drill_days", "whole"),
+    Key("inject_seconds", "whole"),
+    Key("inject_radius", "radius"),
     Key("incident_plan"),
     Key("budget_dollars", "amount"),
     Key("impersonate", variable="EMONK_IMPERSONATE", flag="impersonate"),

@@ -12,6 +12,7 @@ from emonk_ops.settings import FILE_PLACE, Target
 
 STORAGES = ("json", "firestore")
 ON_BREACH = ("rollback", "pause", "warn")
+RADII = ("canary", "ticks", "instance", "service")
 YES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 CRON_FIELDS = 5
 EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
@@ -142,6 +143,12 @@ def _place(found: Any) -> str:
     return f"firestore:{match[1]}/{match[2] or DEFAULT_DATABASE}"
 
 
+def _radius(found: Any) -> str:
+    if found not in RADII:
+        raise ValueError(f"expected one of {', '.join(RADII)}, not {found!r}")
+    return str(found)
+
+
 def _cron(found: Any) -> str:
     from datetime import UTC, datetime
 
@@ -191,6 +198,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "storage": _storage,
     "breach": _breach,
     "place": _place,
+    "radius": _radius,
     "cron": _cron,
     "zone": _zone,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from emonk_ops.access_ports import ProjectAccess
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
     from emonk_ops.monitoring_ports import Monitoring, StorageFaults
@@ -38,6 +39,8 @@ class Ports(Protocol):
     def monitoring(self) -> Monitoring: ...
     @property
     def storage_faults(self) -> StorageFaults: ...
+    @property
+    def access(self) -> ProjectAccess: ...
 
 
 class Evidence(Protocol):
@@ -113,3 +116,7 @@ class Toolbox:
     @property
     def storage_faults(self) -> StorageFaults:
         return self.ports.storage_faults
+
+    @property
+    def access(self) -> ProjectAccess:
+        return self.ports.access

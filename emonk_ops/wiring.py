@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from emonk_ops.settings import CommandSettings, Environment, Target
 
 if TYPE_CHECKING:
+    from emonk_ops.access_ports import ProjectAccess
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
     from emonk_ops.monitoring_ports import Monitoring, StorageFaults
@@ -88,6 +89,12 @@ class Wiring:
         from emonk_ops.gcp.sandbox_faults import SandboxFaults
 
         return SandboxFaults(self.env)
+
+    @cached_property
+    def access(self) -> ProjectAccess:
+        from emonk_ops.gcp.project_access import GcpProjectAccess
+
+        return GcpProjectAccess(self.env)
 
     @cached_property
     def commands(self) -> Commands:

@@ -60,7 +60,11 @@ def _gates(env: Environment) -> tuple[Check, ...]:
             f"A rollback was rehearsed in {gate} within {env.drill_days} days",
             precedents.rollback_rehearsed,
         ),
-        Check("failure-injections", f"The failure injections passed in {gate}"),
+        Check(
+            "failure-injections",
+            f"The failure injections passed in {gate}",
+            precedents.injections_passed,
+        ),
     )
 
 

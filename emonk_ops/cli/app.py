@@ -39,6 +39,11 @@ ENTRIES = {
         "Reach a run's verdicts again from its evidence, offline; --with tries other thresholds.",
         "judge",
     ),
+    "inject": Entry(
+        "Controlled faults: proven to have landed, undone, judged; and the suites.",
+        "inject",
+        "inject_app",
+    ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

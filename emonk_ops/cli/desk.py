@@ -46,6 +46,8 @@ class Desk:
         self.with_ = with_
         self.out = Output("stdout")
         self.err = Output("stderr")
+        # What must be said, and done by hand, where the command is given up half way.
+        self.left_behind: Callable[[], tuple[str, ...]] = lambda: ()
 
     @property
     def screen(self) -> Output:
@@ -180,7 +182,10 @@ class Desk:
             "stopped at once; the lock of a dead process is taken over. "
             f"What is left: emonk-ops status{f' --env {self.aim.env}' if self.aim.env else ''}"
         )
-        os._exit(int(code))
+        left = self.left_behind()
+        for line in left:
+            self.err.line(line)
+        os._exit(int(ExitCode.RESTORE_INCOMPLETE if left else code))
 
 
 STATE_IN_CI = "state.file_in_ci"

@@ -41,6 +41,11 @@ def grants(env: Environment) -> dict[str, tuple[Grant, ...]]:
             "only to probe /cron/tick with a token; without it that probe says so",
         ),
     )
+    if env.storage == "firestore":
+        why = (
+            "only for inject firestore-outage: take a role away until an instant, and give it back"
+        )
+        person += (Grant("roles/resourcemanager.projectIamAdmin", project, why),)
     account = [Grant("roles/logging.logWriter", project, "write its log")]
     if env.storage == "firestore":
         account.append(Grant("roles/datastore.user", project, "keep jobs in Firestore"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from emonk_ops.cli.desk import Desk
-from emonk_ops.cli.unfinished import unfinished_sentence
+from emonk_ops.cli.unfinished import injection_sentence, unfinished_sentence
 from emonk_ops.errors import OpsError, Unreachable
 from emonk_ops.rollout.lease import Lease
 from emonk_ops.rollout.places import PlaceState
@@ -26,6 +26,10 @@ def recorded_parts(desk: Desk) -> list[Part]:
         return [Part("journal", f"ERROR: {error.message}", ok=False, asked=False, hint=error.hint)]
     parts = [_journal(state), _stages(standing), *_soaks(standing, name)]
     parts += [_hold(standing, name), locked]
+    parts += [
+        Part("fault", injection_sentence(one, name), {"run": one.run, "id": one.id}, ok=False)
+        for one in standing.injections.open
+    ]
     return parts + [
         Part(
             "unfinished",

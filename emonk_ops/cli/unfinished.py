@@ -8,8 +8,9 @@ from typing import Protocol
 from emonk_ops.errors import OpsError, Unreachable
 from emonk_ops.rollout.book import Book
 from emonk_ops.rollout.identity import Identity
+from emonk_ops.rollout.injections import Injected
 from emonk_ops.rollout.lease import Lease
-from emonk_ops.rollout.standing import Run
+from emonk_ops.rollout.runs import Run
 from emonk_ops.settings import Environment
 
 
@@ -37,6 +38,23 @@ def unfinished_lines(place: Place) -> Iterator[str]:
             yield f"going on: {lease.sentence()}"
         else:
             yield f"unfinished: {unfinished_sentence(run, place.env.name)}"
+
+    for one in standing.injections.open:
+        live = lease is not None and lease.run == one.run
+        if live and lease is not None and book.lock.is_live(lease, place.who.machine):
+            yield f"going on: {lease.sentence()}"
+        else:
+            yield f"unfinished: {injection_sentence(one, place.env.name)}"
+
+
+def injection_sentence(one: Injected, env: str) -> str:
+    """A fault that may still be there, what ends it, and the command that does."""
+    heals = one.heals or "nothing ends it by itself"
+    left = f"; left: {'; '.join(one.left)}" if one.left else ""
+    return (
+        f"the fault {one.name} by {one.who} at {one.at:%Y-%m-%d %H:%M:%S}Z is not known to be "
+        f"undone ({heals}){left}; finish it with: emonk-ops inject restore {one.run} --env {env}"
+    )
 
 
 def _lease_in_sight(book: Book) -> Lease | None:

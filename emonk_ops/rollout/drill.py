@@ -14,7 +14,8 @@ from emonk_ops.rollout.guarded import GuardedPorts
 from emonk_ops.rollout.model import CheckResult, Stage, Step
 from emonk_ops.rollout.precedents import CUTOVER, version_of
 from emonk_ops.rollout.report import StepOutcome, check_data
-from emonk_ops.rollout.standing import Capture, Standing
+from emonk_ops.rollout.runs import Capture
+from emonk_ops.rollout.standing import Standing
 from emonk_ops.rollout.steps import run_step
 from emonk_ops.toolbox import Toolbox
 

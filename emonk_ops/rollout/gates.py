@@ -14,8 +14,8 @@ def closed_gate(stage: Stage, standing: Standing, env: str) -> Refused | None:
 
 def closed_gates(stage: Stage, standing: Standing, env: str) -> tuple[Refused, ...]:
     """All reasons why the stage may not start; empty where it may."""
-    both = _hold(standing, env), _order(stage, standing, env)
-    return tuple(refusal for refusal in both if refusal is not None)
+    every = _hold(standing, env), _fault(standing, env), _order(stage, standing, env)
+    return tuple(refusal for refusal in every if refusal is not None)
 
 
 def require_open_gate(stage: Stage, standing: Standing, env: str) -> None:
@@ -50,6 +50,16 @@ def _order(stage: Stage, standing: Standing, env: str) -> Refused | None:
             hint=f"emonk-ops rollback --env {env} --plan",
         )
     return None
+
+
+def _fault(standing: Standing, env: str) -> Refused | None:
+    """A stage that began now would take what was broken on purpose for what was there."""
+    if not (left := standing.injections.open):
+        return None
+    return Refused(
+        f"an injected fault ({left[0].name}) is not known to be undone in {env}",
+        hint=f"emonk-ops inject restore --all --env {env}",
+    )
 
 
 def _hold(standing: Standing, env: str) -> Refused | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from emonk_ops.toolbox import Ports
 
 if TYPE_CHECKING:
+    from emonk_ops.access_ports import ProjectAccess
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
     from emonk_ops.monitoring_ports import Monitoring, StorageFaults
@@ -21,7 +22,7 @@ CHANGES = frozenset(
         *("create", "update", "pause", "resume", "run", "delete"),
         *("activate", "quiesce", "import_jobs", "abandon"),
         *("schedule_job", "cancel_job", "pause_job", "resume_job", "release_job"),
-        *("write_entry", "begin"),
+        *("write_entry", "begin", "set_policy"),
     }
 )
 Require = Callable[[], None]  # raises LockLost
@@ -57,6 +58,10 @@ class GuardedPorts:
     @property
     def storage_faults(self) -> StorageFaults:
         return cast("StorageFaults", _Guarded(self._ports.storage_faults, self._require))
+
+    @property
+    def access(self) -> ProjectAccess:
+        return cast("ProjectAccess", _Guarded(self._ports.access, self._require))
 
     @property
     def clock(self) -> Clock:

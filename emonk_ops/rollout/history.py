@@ -100,6 +100,17 @@ def _event(record: Record) -> str:
             return f"failed {body['id']}: {body['message']}"
         case "forced":
             return f"FORCED past the gate: {body['passed']}"
+        case "injection.intent":
+            return f"inject {body['injection']}: intent"
+        case "injection.landed":
+            return f"{body['id']} landed"
+        case "injection.restored":
+            left = "; ".join(body["left"])
+            return f"{body['id']} {'restored' if body['ok'] else 'NOT restored: ' + left}"
+        case "injection.ended":
+            return f"{body['verdict']} {body['name']}: {body['summary']}"
+        case "injection.suite":
+            return f"suite {body['suite']}: {body['verdict']}"
         case "captured":
             return "captured the way back"
         case "rollback.started":

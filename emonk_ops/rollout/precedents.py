@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from emonk_ops.operations.health import ask_health
+from emonk_ops.rollout.injections import PASS, STAGE_4
 from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.rollout.sentences import time_left
 from emonk_ops.rollout.standing import Standing
@@ -85,6 +86,30 @@ def rollback_rehearsed(tools: Toolbox) -> Finding:
         return Finding(
             Verdict.FAIL, f"{told}, with version {drill.version}, not {now}", facts, hint
         )
+    return Finding(Verdict.PASS, told, facts)
+
+
+def injections_passed(tools: Toolbox) -> Finding:
+    """The guide's four failure injections passed there, with this version on Firestore."""
+    gate = tools.env.gated_by
+    if not gate:
+        return Finding(Verdict.PASS, "no injections are asked for (gated_by is empty)")
+    standing = _standing(tools, gate)
+    if standing is None:
+        return Finding(Verdict.ERROR, NO_JOURNAL)
+    hint = f"emonk-ops inject suite --env {gate}"
+    suite = standing.injections.newest_suite(STAGE_4)
+    if suite is None:
+        return Finding(Verdict.FAIL, f"no failure was injected in {gate}", hint=hint)
+    told = f"{suite.verdict} in {gate} at {suite.at:%Y-%m-%d %H:%M}Z"
+    then, now = str(suite.about.get("version", "")), version_of(tools)
+    facts = {"at": suite.at.isoformat(), "about": suite.about, "parts": list(suite.parts)}
+    if not suite.passed:
+        bad = [f"{one['line']}: {one['verdict']}" for one in suite.parts if one["verdict"] != PASS]
+        return Finding(Verdict.FAIL, f"{told}: {'; '.join(bad)}", facts, hint)
+    if then != now:
+        old = f"{told}, with version {then or '?'}, not {now or '?'}"
+        return Finding(Verdict.FAIL, old, facts, hint)
     return Finding(Verdict.PASS, told, facts)
 
 

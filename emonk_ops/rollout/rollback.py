@@ -12,7 +12,8 @@ from emonk_ops.rollout.events import Observer, PhaseBegan
 from emonk_ops.rollout.guarded import GuardedPorts
 from emonk_ops.rollout.model import Stage, Step
 from emonk_ops.rollout.report import RollbackReport, StepOutcome
-from emonk_ops.rollout.standing import Capture, Standing
+from emonk_ops.rollout.runs import Capture
+from emonk_ops.rollout.standing import Standing
 from emonk_ops.rollout.steps import run_step
 from emonk_ops.toolbox import Toolbox
 

@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from textwrap import shorten
-from typing import Any
 
-from emonk_ops.rollout import soak
+from emonk_ops.rollout import injections, soak
 from emonk_ops.rollout.drill_record import Drill, drill_of
 from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
+from emonk_ops.rollout.runs import Capture, Run
 
 NO_CAPTURE = 0  # of a hold that no rollback set
 LONGEST_REASON = 160  # on a screen; the journal keeps it whole
-
-
-@dataclass
-class Run:
-    """One command that could change something."""
-
-    id: str
-    command: str  # stage | rollback | scheduler
-    stage: int | None
-    started_at: datetime
-    who: Mapping[str, Any]
-    title: str = ""
-    reason: str = ""
-    ended_at: datetime | None = None
-    status: str = ""  # empty while it has not ended
-    exit_code: int | None = None
-    summary: str = ""
-    changed: bool = False
-    broke_off: bool = False  # a step failed, and may have done half of its work
-
-    @property
-    def stopped_half_way(self) -> bool:
-        if self.status == "error":
-            return self.broke_off
-        return self.status in ("", "interrupted", "restore_incomplete")
-
-
-@dataclass
-class Capture:
-    """What a stage found before it changed anything, and what became of it."""
-
-    seq: int
-    stage: int
-    run: str
-    at: datetime
-    facts: Mapping[str, Any]
-    begun: set[str] = field(default_factory=set)  # steps that began and are not known to be idle
-    changed: bool = False  # a step is known to have changed something since
-    settled: bool = False  # the stage passed on top of it
-    void: bool = False  # passed with nothing to undo, or an older capture undoes it as well
-    rolled_back: bool = False
-    idle: bool = False  # its run ended and left nothing changed
-
-    @property
-    def can_be_rolled_back(self) -> bool:
-        return bool(self.begun) and not self.void and not self.rolled_back
 
 
 @dataclass(frozen=True)
@@ -88,6 +42,7 @@ class Standing:
     attestations: dict[tuple[int, str], Attestation] = field(default_factory=dict)
     hold: Hold | None = None
     soaks: soak.Soaks = field(default_factory=dict)  # the newest of each stage
+    injections: injections.Injections = field(default_factory=injections.Injections)
     drill: Drill | None = None  # the newest, if it went well
 
     def open_capture(self, stage: int) -> Capture | None:
@@ -109,6 +64,8 @@ class Standing:
         """Runs that stopped half way and whose command has not ended since."""
         left: dict[tuple[str, int | None], Run] = {}
         for run in self.runs.values():
+            if run.command == injections.COMMAND:
+                continue  # what it left is told by its intents
             key = (run.command, run.stage if run.command == "stage" else None)
             if run.command == "rollback" and not run.stopped_half_way:
                 # A rollback that ended also answers for the stage it undid.
@@ -297,4 +254,5 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "soak.looked": lambda standing, record: soak.looked(standing.soaks, record),
     "soak.extended": lambda standing, record: soak.extended(standing.soaks, record),
     "soak.ended": lambda standing, record: soak.ended(standing.soaks, record),
+    **dict.fromkeys(injections.KINDS, lambda standing, record: standing.injections.fold(record)),
 }

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from emonk_ops.ports import CommandResult, LogEntry
+from emonk_ops.testing.access import InMemoryAccess
 from emonk_ops.testing.clock import ManualClock
 from emonk_ops.testing.cloud_run import InMemoryCloudRun, InMemoryTickJobs
 from emonk_ops.testing.log_query import Matches, matcher
@@ -109,3 +110,4 @@ class InMemoryPorts:
         self.migrations = InMemoryMigrations(world)
         self.monitoring = InMemoryMonitoring(world)
         self.storage_faults = InMemoryStorageFaults(world)
+        self.access = InMemoryAccess(world)

@@ -33,7 +33,10 @@ def routes(service: TickService) -> list[BaseRoute]:
         return await service.clock.start(_health(service), name="health")
 
     async def tick(request: Request) -> Response:
-        return await service.clock.start(_tick(service, request), name="cron-tick")
+        ticking = service.clock.start(_tick(service, request), name="cron-tick")
+        # The request is as idle as its tick: while all handlers sleep, nobody is busy.
+        await service.clock.wait([ticking])
+        return ticking.result()
 
     return [
         Route("/health", health, methods=["GET"]),

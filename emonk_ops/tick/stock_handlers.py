@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,9 @@ from emonk_ops.tick.errors import InvalidJob
 from emonk_ops.tick.handlers import HandlerContext, HandlerRegistry
 
 HTTP_TIMEOUT_SECONDS = 30.0
+# Only the canary of a failure injection may end its instance: chat cannot choose a job's id.
+INJECTED = "emonk-inject-"
+EXIT_CODE = 70
 STOCK = HandlerRegistry()
 
 
@@ -52,10 +56,18 @@ async def call_url(context: HandlerContext) -> Mapping[str, Any] | None:
 
 @STOCK.handler("emonk_canary")
 async def canary(context: HandlerContext) -> Mapping[str, Any] | None:
-    """Take `duration_seconds` of the clock, then leave one effect: a log line with the key."""
+    """Take `duration_seconds` of the clock, then leave one effect: a log line with the key.
+
+    With `exit_on_attempt`, that attempt ends the whole process instead, as a crash would.
+    """
     duration = float(context.payload.get("duration_seconds", 0))
     run_id = str(context.payload.get("run_id", ""))
     if duration > 0:
         await context.clock.sleep_until(context.clock.now() + timedelta(seconds=duration))
+    if context.job_id.startswith(INJECTED) and context.attempt == context.payload.get(
+        "exit_on_attempt"
+    ):
+        context.log.warning(logs.FAIL_POINT, run_id=run_id)
+        os._exit(EXIT_CODE)
     context.log.info(logs.CANARY_EFFECT, run_id=run_id, duration_seconds=duration)
     return {"run_id": run_id, "effect": context.idempotency_key}

@@ -14,16 +14,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "clock": (),
     "settings": (),
+    "access_ports": (),
     "tick": (),
     "ports": ("job_ports", "tick.jobs", "tick.ticks"),
     "job_ports": (),
     "monitoring_ports": (),
     "state_ports": (),
-    "toolbox": ("clock", "job_ports", "monitoring_ports", "ports", "settings"),
+    "toolbox": ("access_ports", "clock", "job_ports", "monitoring_ports", "ports", "settings"),
     "sandbox": ("tick",),
     # Its job_stores is the adapter to the service's own storage, which alone knows how a job lies
     # in a file and in Firestore: a second writer of those formats would sooner or later differ.
     "gcp": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -38,6 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "tick.storage",
     ),
     "operations": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -51,6 +54,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "tick.ticks",
     ),
     "rollout": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -74,6 +78,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "commands": ("clock", "errors", "ports", "settings"),
     "settings_sample": ("settings",),
     "testing": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",
@@ -85,6 +90,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "rollout",
     ),
     "wiring": (
+        "access_ports",
         "clock",
         "commands",
         "errors",
@@ -101,6 +107,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "rehearsal": ("clock", "errors"),
     # A command about jobs is one call of an operation; no stage of a rollout lies between.
     "cli": (
+        "access_ports",
         "clock",
         "errors",
         "job_ports",

@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from emonk_ops.access_ports import Binding, Condition
 from emonk_ops.clock import Clock, sleep
 from emonk_ops.errors import CloudError, Conflict, DeployFailed, NotFound
 from emonk_ops.operations.tick_window import COMPLAINTS
@@ -405,6 +406,25 @@ def test_a_job_that_is_not_there_is_not_found(subject: Subject, unpinned: Servic
     ):
         with pytest.raises(NotFound):
             ask("no-such-job")
+
+
+def test_a_policy_is_read_and_written_whole_conditions_included_and_never_over_anothers(
+    subject: Subject,
+) -> None:
+    access = subject.ports.access
+    before = access.policy()
+    member = f"serviceAccount:emonk-agent@{subject.env.project}.iam.gserviceaccount.com"
+    condition = Condition("emonk-ops fault x", 'request.time >= timestamp("2026-01-05T12:00:00Z")')
+    added = Binding("roles/datastore.viewer", (member,), condition)
+    after = access.set_policy(replace(before, bindings=(*before.bindings, added)))
+    assert [one.condition and one.condition.title for one in after.bindings].count(
+        "emonk-ops fault x"
+    ) == 1
+    assert added in access.policy().bindings
+    with pytest.raises(Conflict):
+        access.set_policy(before)
+    access.set_policy(replace(access.policy(), bindings=before.bindings))
+    assert set(access.policy().bindings) == set(before.bindings)
 
 
 @pytest.mark.real_cloud

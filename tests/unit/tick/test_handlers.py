@@ -161,3 +161,11 @@ async def test_the_canary_leaves_one_effect_on_record_and_in_the_log() -> None:
     assert (entry["run_id"], entry["idempotency_key"]) == ("r7", key)
     job = await scheduler.job("one")
     assert job.recent[-1].result == {"run_id": "r7", "effect": key}
+
+
+@pytest.mark.anyio
+async def test_only_the_canary_of_an_injection_may_end_its_instance() -> None:
+    """Its payload may come from a chat, where nobody chooses a job's id."""
+    report, _, entries = await run("emonk_canary", {"run_id": "r8", "exit_on_attempt": 1})
+    assert report.jobs_succeeded == 1
+    assert "Canary effect" in [entry["message"] for entry in entries]

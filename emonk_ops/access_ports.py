@@ -1,0 +1,45 @@
+"""What the operations need of a project's access policy, when they change a line of it.
+
+The same rules hold as for `emonk_ops.ports`. A policy is read and written whole, with its etag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When a binding holds; `expression` is in IAM's language."""
+
+    title: str
+    expression: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Who has a role, always or under a condition."""
+
+    role: str
+    members: tuple[str, ...]
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All bindings of a project, and the mark by which a write finds out that it changed."""
+
+    bindings: tuple[Binding, ...]
+    etag: bytes = b""
+
+
+class ProjectAccess(Protocol):
+    """The access policy of the environment's project."""
+
+    def policy(self) -> Policy: ...
+
+    def set_policy(self, policy: Policy) -> Policy:
+        """Replace it. Raises `Conflict` when it is no longer the one with this etag."""
+        ...

@@ -1,0 +1,1 @@
+"""Controlled faults: each is proven to have landed, undone, and judged by what it left behind."""

@@ -1,0 +1,54 @@
+"""A run of a command, and the way back that a stage's run wrote down before it changed anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass
+class Run:
+    """One command that could change something."""
+
+    id: str
+    command: str  # stage | rollback | scheduler
+    stage: int | None
+    started_at: datetime
+    who: Mapping[str, Any]
+    title: str = ""
+    reason: str = ""
+    ended_at: datetime | None = None
+    status: str = ""  # empty while it has not ended
+    exit_code: int | None = None
+    summary: str = ""
+    changed: bool = False
+    broke_off: bool = False  # a step failed, and may have done half of its work
+
+    @property
+    def stopped_half_way(self) -> bool:
+        if self.status == "error":
+            return self.broke_off
+        return self.status in ("", "interrupted", "restore_incomplete")
+
+
+@dataclass
+class Capture:
+    """What a stage found before it changed anything, and what became of it."""
+
+    seq: int
+    stage: int
+    run: str
+    at: datetime
+    facts: Mapping[str, Any]
+    begun: set[str] = field(default_factory=set)  # steps that began and are not known to be idle
+    changed: bool = False  # a step is known to have changed something since
+    settled: bool = False  # the stage passed on top of it
+    void: bool = False  # passed with nothing to undo, or an older capture undoes it as well
+    rolled_back: bool = False
+    idle: bool = False  # its run ended and left nothing changed
+
+    @property
+    def can_be_rolled_back(self) -> bool:
+        return bool(self.begun) and not self.void and not self.rolled_back
