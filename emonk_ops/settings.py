@@ -34,6 +34,7 @@ class ServiceSettings:
     tick_path: str = "/cron/tick"
     webhook_path: str = "/webhook"
     admin_path: str = "/admin"
+    admin_api: bool = True  # false: the service is known to have none, and is not asked
     startup_lines: tuple[str, ...] = ("Scheduler storage initialized", "Agent Core created")
 
 
@@ -89,6 +90,7 @@ class Environment:
     inject_seconds: int = 1200  # the longest that an injected fault may last
     inject_radius: str = "service"  # canary | ticks | instance | service: the widest allowed
     incident_plan: str = ""  # where the incident response plan is written
+    job_definitions: Path | None = None  # of a service without an admin API, for the judge
     budget_dollars: float = 5.0  # a month of Firestore and Cloud Scheduler
     service_env: Mapping[str, str] = field(default_factory=dict)  # further variables of the service
     service: ServiceSettings = field(default_factory=ServiceSettings)

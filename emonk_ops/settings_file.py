@@ -37,6 +37,7 @@ SERVICE = (
     Key("tick_path", "path"),
     Key("webhook_path", "path"),
     Key("admin_path", "path"),
+    Key("admin_api", "yes"),
     Key("startup_lines", "words"),
 )
 COMMANDS = (
@@ -75,6 +76,7 @@ ENVIRONMENT = (
     Key("inject_seconds", "whole"),
     Key("inject_radius", "radius"),
     Key("incident_plan"),
+    Key("job_definitions", "folder"),
     Key("budget_dollars", "amount"),
     Key("impersonate", variable="EMONK_IMPERSONATE", flag="impersonate"),
     Key("service_env", "table"),
@@ -204,7 +206,9 @@ class Settings:
             raise UsageError(f"{where}: {error}", hint="emonk-ops config check") from error
 
     def _resolved(self, key: Key, value: Any) -> Any:
-        return (self.path.parent / value).resolve() if key.kind == "folder" else value
+        if key.kind != "folder" or value is None:
+            return value
+        return (self.path.parent / value).resolve()
 
 
 def find_settings(start: Path, environ: Mapping[str, str], config: Path | None = None) -> Path:

@@ -21,6 +21,7 @@ job = "emonk-agent-tick"        # EMONK_JOB: the Cloud Scheduler job
 # tick_path = "/cron/tick"
 # webhook_path = "/webhook"
 # admin_path = "/admin"
+# admin_api = true              # false: never ask for it; see docs/service-contract.md
 # startup_lines = ["Scheduler storage initialized", "Agent Core created"]
 
 [commands]
@@ -59,6 +60,7 @@ advisory_tendencies = true    # twelve ticks an hour settle no tendency: here it
 # inject_seconds = 1200       # the longest that an injected fault may last here, and the widest
 # inject_radius = "service"   # blast radius: canary, ticks, instance or service
 # incident_plan = ""          # where the incident response plan is, e.g. its URL
+# job_definitions = "jobs.json"  # what its jobs are, where the service has no admin API to ask
 # budget_dollars = 5.0        # a month of Firestore and Cloud Scheduler
 # invoker = ""                # who ticks; empty: emonk-scheduler@PROJECT.iam.gserviceaccount.com
 # service_account = ""        # the service's own; empty: as it runs

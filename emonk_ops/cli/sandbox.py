@@ -205,10 +205,17 @@ def _absolute(command: list[str]) -> list[str]:
     """`python` is this one, and a path is one from here: an instance has a directory of its own."""
     first = command[0]
     if first in ("python", "python3"):
-        return [sys.executable, *command[1:]]
+        return [sys.executable, *_script(command[1:])]
     if "/" in first:
         return [str(Path(first).absolute()), *command[1:]]
     return command
+
+
+def _script(words: list[str]) -> list[str]:
+    """The same, with the path of a script that is here."""
+    if words and words[0].endswith(".py") and Path(words[0]).is_file():
+        return [str(Path(words[0]).absolute()), *words[1:]]
+    return words
 
 
 @clock_app.command("now", context_settings=HELP_NAMES)

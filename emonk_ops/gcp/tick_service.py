@@ -28,6 +28,7 @@ ADMIN_SECONDS = 9.0
 # A tick may run until the job's attempt deadline.
 SLACK_SECONDS = 5.0
 LISTED = 1000
+WITHOUT_ADMIN = "docs/service-contract.md says what is asked of you without it"
 
 
 class HttpTickService:
@@ -132,12 +133,16 @@ class HttpTickService:
         *,
         seconds: float = ADMIN_SECONDS,
     ) -> dict[str, Any]:
-        uri = self._uri()
         call = f"{method} {self._env.service.admin_path}{path.split('?')[0]}"
+        if not self._env.service.admin_api:
+            raise NotOffered(f"{call}: admin_api is false", hint=WITHOUT_ADMIN)
+        uri = self._uri()
         headers = {"Authorization": f"Bearer {self._tokens.operator(self._audience(uri))}"}
         url = f"{uri}{self._env.service.admin_path}{path}"
         answer = self._send(method, url, body, headers, seconds)
         if answer.status in (200, 201):
+            if not answer.body:
+                raise NotOffered(f"{call}: the answer is no JSON object", hint=WITHOUT_ADMIN)
             return dict(answer.body)
         raise _refused(call, answer, self._env)
 
@@ -217,12 +222,17 @@ def _refused(call: str, answer: Answer, env: Environment) -> CloudError:
     match answer.status:
         case 401 | 403:
             return PermissionMissing(
-                words, hint="Name yourself in ADMIN_USERS of the service; " + hint
+                words,
+                hint="Name yourself in ADMIN_USERS of the service; one that has no admin API: "
+                f"admin_api = false under [service]; {hint}",
             )
         case 404 if error.get("code") == "not_found":
             return NotFound(words, hint=f"emonk-ops jobs list --env {env.name}")
         case 404 | 405 | 501:
-            return NotOffered(f"{call}: the service has no admin API here", hint=hint)
+            return NotOffered(
+                f"{call}: the service has no admin API here",
+                hint=str(error.get("hint", "")) or WITHOUT_ADMIN,
+            )
         case 409:
             return Conflict(words, hint=hint)
         case 502 | 503 | 504:

@@ -53,6 +53,14 @@ def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str
         raise
     try:
         return bring(tools, carried, revision)
+    except NotOffered as error:
+        raise StepFailed(
+            f"{revision} serves and cannot take the jobs of {carried.from_revision}: "
+            f"{error.message}",
+            hint="Another service took its place? Deploy it by hand first, then begin with "
+            f"emonk-ops stage 0 --env {tools.env.name}: it brings its own jobs "
+            "(docs/service-contract.md)",
+        ) from error
     except CloudError as error:
         raise StepFailed(
             f"{revision} serves and the jobs did not arrive: {error.message}", hint=error.hint

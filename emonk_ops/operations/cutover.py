@@ -109,7 +109,14 @@ def loop_is_gone(tools: Toolbox) -> Finding:
 
 def jobs_arrived(tools: Toolbox) -> Finding:
     """As many stored jobs as were carried, each with its lease field, read one by one."""
-    jobs = list(tools.service.list_jobs())
+    try:
+        jobs = list(tools.service.list_jobs())
+    except NotOffered as error:
+        return Finding(
+            Verdict.ASK,
+            f"nobody can count what came into {tools.env.service.collection}: {error.message}",
+            hint='--confirm documents="who looked into the collection, and what was there"',
+        )
     carried = carried_file.load_last(tools.keep)
     count = int(carried.document["count"]) if carried else None
     held = sum(job.get("lease") is not None for job in jobs)

@@ -54,11 +54,22 @@ class JobAudit:
             self.unknown = (self.unknown[0] if self.unknown else slot, slot)
 
 
-def audit(job: Job, begin: datetime, end: datetime, now: datetime, entries: Entries) -> JobAudit:
+def audit(
+    job: Job,
+    begin: datetime,
+    end: datetime,
+    now: datetime,
+    entries: Entries,
+    *,
+    recorded: bool = True,
+) -> JobAudit:
     """Account for the job's slots in `begin`..`end` (the end excluded), up to `now`.
 
     The log is asked only for slots that the record has forgotten and the counters do not prove.
+    Not `recorded`: only a file defines the job, and the log alone knows how its slots ended.
     """
+    if not recorded:
+        return _by_log_alone(job, begin, min(end, now), entries)
     found = JobAudit(job.id)
     known = {slot: run.outcome for run in job.recent for slot in ends_of(job, run)}
     reach, changed = reach_of(job), changed_until(job)
@@ -75,6 +86,15 @@ def audit(job: Job, begin: datetime, end: datetime, now: datetime, entries: Entr
         found.add(kind, slot)
     if found.unknown:
         found.why_unknown = _why_unknown(reach, changed)
+    return found
+
+
+def _by_log_alone(job: Job, begin: datetime, end: datetime, entries: Entries) -> JobAudit:
+    found, known = JobAudit(job.id), _told(job, entries)
+    for slot in slots_between(job, begin, end):
+        found.add(known.get(slot, UNKNOWN), slot)
+    if found.unknown:
+        found.why_unknown = "the log does not tell, and the service cannot be asked"
     return found
 
 

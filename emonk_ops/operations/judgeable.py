@@ -4,27 +4,45 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from emonk_ops.errors import NotOffered
 from emonk_ops.operations.cadence import longest_pause
-from emonk_ops.operations.job_audit import jobs_of
+from emonk_ops.operations.job_definitions import known_jobs
 from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.toolbox import Toolbox
 
 
 def jobs_to_judge(tools: Toolbox) -> Finding:
-    """Jobs whose slots fall into the shadow: without one nothing can be compared."""
+    """Jobs whose slots fall into the shadow: without one nothing can be compared.
+
+    Nobody's word helps where nothing says which slots there are, so that is no question to people.
+    """
     now = tools.clock.now()
     end = now + timedelta(hours=tools.env.shadow_hours)
-    known = list(jobs_of(tools.service.list_jobs()))
+    try:
+        found = known_jobs(tools)
+    except NotOffered as error:
+        return Finding(Verdict.FAIL, error.message, hint=error.hint)
+    known = found.jobs
     due = sorted(job.id for job in known if job.due_at is not None and job.due_at < end)
-    facts = {"jobs": len(known), "due": due[:20]}
+    facts = {"jobs": len(known), "due": due[:20], "told_by": found.source}
     if due:
         told = f"{len(due)} of {len(known)} jobs have slots until {end:%H:%M}Z"
+        if not found.recorded:
+            told += f", by {found.source}"
         return Finding(Verdict.PASS, told, facts)
     return Finding(
         Verdict.FAIL,
         f"none of {len(known)} jobs has a slot until {end:%Y-%m-%d %H:%M}Z",
         facts,
-        f"emonk-ops jobs schedule --type emonk_canary --cron '*/10 * * * *' --env {tools.env.name}",
+        _another(tools, recorded=found.recorded),
+    )
+
+
+def _another(tools: Toolbox, *, recorded: bool) -> str:
+    if not recorded:
+        return f"Is {tools.env.job_definitions} whole? Or give the service a job for the shadow"
+    return (
+        f"emonk-ops jobs schedule --type emonk_canary --cron '*/10 * * * *' --env {tools.env.name}"
     )
 
 

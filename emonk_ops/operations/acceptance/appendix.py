@@ -10,7 +10,8 @@ from statistics import median
 
 from emonk_ops.operations.acceptance.window import whole
 from emonk_ops.operations.cost import averaged, project, slots_a_day
-from emonk_ops.operations.job_audit import UNKNOWN, JobAudit, audit, ends_in_log, jobs_of
+from emonk_ops.operations.job_audit import UNKNOWN, JobAudit, audit, ends_in_log
+from emonk_ops.operations.job_definitions import known_jobs
 from emonk_ops.operations.judging.verdicts import few
 from emonk_ops.operations.tick_window import COMPLAINTS, COMPLETED, of_service
 from emonk_ops.ports import LogEntry
@@ -134,10 +135,10 @@ def pattern(tools: Toolbox) -> Finding:
 
 def _audits(tools: Toolbox) -> list[JobAudit]:
     soak, now = tools.memo["soak"], tools.clock.now()
-    entries = ends_in_log(tools, soak.began_at)
+    entries, known = ends_in_log(tools, soak.began_at), known_jobs(tools)
     return [
-        audit(job, soak.began_at, soak.until, now, entries)
-        for job in jobs_of(tools.service.list_jobs())
+        audit(job, soak.began_at, soak.until, now, entries, recorded=known.recorded)
+        for job in known.jobs
     ]
 
 

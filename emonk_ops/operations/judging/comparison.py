@@ -12,8 +12,7 @@ from emonk_ops.operations.analysis.exported import entries_of
 from emonk_ops.operations.analysis.reading import EXECUTIONS, REQUESTS, SERVICE_LINES
 from emonk_ops.operations.analysis.spool import Spool
 from emonk_ops.operations.cadence import longest_pause
-from emonk_ops.operations.job_audit import jobs_of
-from emonk_ops.operations.job_files import read_document
+from emonk_ops.operations.job_definitions import known_jobs, read_definitions
 from emonk_ops.operations.judging.certificate import Mutation, certificate
 from emonk_ops.operations.judging.judge import judge
 from emonk_ops.operations.judging.rules import Rules
@@ -116,10 +115,10 @@ def query_of(env: Environment) -> str:
 
 
 def definitions(open_toolbox: Callable[[], Toolbox], file: Path | None) -> tuple[Job, ...]:
-    """The jobs as the service has them, or as `jobs export` wrote them to `file`."""
+    """The jobs as the service or `job_definitions` has them, or as they are in `file`."""
     if file is not None:
-        return tuple(jobs_of(iter(read_document(file)["jobs"])))
-    return tuple(jobs_of(open_toolbox().service.list_jobs()))
+        return read_definitions(file)
+    return known_jobs(open_toolbox()).jobs
 
 
 def read_file(path: Path) -> Spool:

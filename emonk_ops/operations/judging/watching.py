@@ -16,12 +16,14 @@ from emonk_ops.operations.analysis.growing import GrowingSpool
 from emonk_ops.operations.analysis.reading import TICKS
 from emonk_ops.operations.analysis.records import CRON, LOOP, Decision, Record, Tick
 from emonk_ops.operations.analysis.sweep import PAGE, Sweep, Swept
-from emonk_ops.operations.job_audit import jobs_of
+from emonk_ops.operations.job_definitions import known_jobs
 from emonk_ops.operations.judging.comparison import compare, lease_of, query_of
 from emonk_ops.operations.judging.ledger import SHADOW
 from emonk_ops.operations.judging.samples import Sample
 from emonk_ops.operations.judging.verdicts import Judgement
 from emonk_ops.operations.judging.witnesses import ARRIVAL
+from emonk_ops.operations.prerequisites import serving_revision
+from emonk_ops.operations.service_env import default_driver
 from emonk_ops.ports import LogEntry
 from emonk_ops.settings import Environment
 from emonk_ops.tick.jobs import Job
@@ -158,7 +160,7 @@ class Watching:
     def _ask_for_jobs(self) -> str:
         """The definitions anew, for jobs come, change and end; the old ones where none come."""
         try:
-            self._jobs = tuple(jobs_of(self._tools.service.list_jobs()))
+            self._jobs = known_jobs(self._tools).jobs
         except NotOffered:
             raise
         except CloudError as error:
@@ -168,8 +170,15 @@ class Watching:
 
 
 def shadow_began(tools: Toolbox) -> datetime | None:
-    """When the revision was made that both paths drive now; None while only one drives."""
-    state = tools.service.driver()
+    """When the revision was made that both paths drive now; None while only one drives.
+
+    A service without an admin API drives as the environment of its revision says.
+    """
+    try:
+        state = tools.service.driver()
+    except NotOffered:
+        revision = serving_revision(tools)
+        return revision.created_at if default_driver(revision.env) == SHADOW else None
     if state.driver != SHADOW:
         return None
     return tools.run.describe_revision(state.revision).created_at
