@@ -7,6 +7,7 @@ from datetime import timedelta
 from emonk_ops.errors import NotOffered
 from emonk_ops.operations.cadence import longest_pause
 from emonk_ops.operations.job_definitions import known_jobs
+from emonk_ops.operations.judging.comparison import lease_of, rules_of
 from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.toolbox import Toolbox
 
@@ -47,12 +48,21 @@ def _another(tools: Toolbox, *, recorded: bool) -> str:
 
 
 def cadence_fits(tools: Toolbox) -> Finding:
-    """Both paths take turns, so that each needs some slots."""
-    env = tools.env
-    pause = longest_pause(env.cadence, env.time_zone, tools.clock.now())
-    slots = int(env.shadow_hours * 3600 // pause)
-    facts = {"longest_pause_seconds": pause, "slots": slots}
+    """Both paths take turns, so that each needs slots of which is known how they went."""
+    env, now = tools.env, tools.clock.now()
+    pause = longest_pause(env.cadence, env.time_zone, now)
+    seconds = env.shadow_hours * 3600
+    horizon = rules_of(env, now, now + timedelta(seconds=seconds), lease_of(env)).horizon
+    slots = int(seconds // pause)
+    facts = {"longest_pause_seconds": pause, "slots": slots, "judged_after": str(horizon)}
     told = f"{slots} ticks of {env.cadence!r} in {env.shadow_hours:g} h"
-    if slots >= 2:
+    if seconds >= horizon.total_seconds() + 2 * pause:
         return Finding(Verdict.PASS, told, facts)
-    return Finding(Verdict.FAIL, told, facts, f"Raise shadow_hours under [env.{env.name}]")
+    least = (horizon.total_seconds() + 2 * pause) / 3600
+    return Finding(
+        Verdict.FAIL,
+        f"{told}; how a slot went is certain only {horizon} behind it, when the grace of the other "
+        f"path and a lease are over: {least:.2f} h is the least",
+        facts,
+        f"Raise shadow_hours under [env.{env.name}] (or EMONK_SHADOW_HOURS={least:.2f})",
+    )

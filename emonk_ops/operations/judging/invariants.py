@@ -13,6 +13,7 @@ from emonk_ops.operations.judging.witnesses import ALL, Witnesses
 from emonk_ops.rollout.model import Verdict
 from emonk_ops.rollout.verdicts import error_rate_bound
 
+NONE_JUDGED = "no slot could be judged"
 INVARIANTS: tuple[tuple[str, tuple[SlotClass, ...], str], ...] = (
     ("nothing-lost", (SlotClass.LOST,), "slots were run by neither path"),
     (
@@ -41,6 +42,7 @@ def invariants(ledger: Ledger, *, lacking: str) -> Iterator[Ruling]:
             verdict, summary = Verdict.FAIL, f"{count} of {n} {told}: {few(shown, count)}"
         elif n == 0:
             verdict, summary = Verdict.INCONCLUSIVE, "no slot of a job could be judged"
+            facts["more_seconds"] = ledger.more_seconds
         elif lacking:
             verdict, summary = Verdict.INCONCLUSIVE, f"0 in {n} slots, but {lacking} does not hold"
         else:
@@ -146,7 +148,9 @@ def _slots(ledger: Ledger, rules: Rules) -> Ruling:
     if ledger.unshadowed:
         wrong.append(f"{ledger.unshadowed} ticks ran while one path drove alone")
     if n == 0:
-        wrong.append("no slot could be judged")
+        wrong.append(NONE_JUDGED)
+    if wrong == [NONE_JUDGED]:
+        facts["more_seconds"] = ledger.more_seconds
     told = "; ".join(wrong) or f"{n} slots in {rules.hours:.1f} h, each with its end"
     verdict = Verdict.INCONCLUSIVE if wrong else Verdict.PASS
     return Ruling("slots-are-told", "coverage", verdict, told, facts)

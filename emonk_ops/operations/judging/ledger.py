@@ -75,6 +75,15 @@ class Ledger:
         aside = (SlotClass.EDGE, SlotClass.FOLDED, SlotClass.EXTRA, SlotClass.INCOMPLETE)
         return self.classes.total() - sum(self.classes[name] for name in aside)
 
+    @property
+    def more_seconds(self) -> float | None:
+        """How much longer a window must be in which all slots are at the edge, to judge one."""
+        if self.judged or not self.classes[SlotClass.EDGE]:
+            return None
+        rules = self._rules
+        missing = rules.horizon - (rules.end - rules.begin)
+        return max(0.0, missing.total_seconds()) + 2 * rules.interval_seconds
+
     def feed(self, told: Decision | Effect) -> None:
         self.advance(told.at)
         facts = self._facts(told.job_id, told.slot)
