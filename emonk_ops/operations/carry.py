@@ -57,8 +57,8 @@ def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str
         raise StepFailed(
             f"{revision} serves and cannot take the jobs of {carried.from_revision}: "
             f"{error.message}",
-            hint="Another service took its place? Deploy it by hand first, then begin with "
-            f"emonk-ops stage 0 --env {tools.env.name}: it brings its own jobs "
+            hint="Another service takes its place and brings jobs of its own? Then "
+            "admin_api = false under [service], and these are left behind "
             "(docs/service-contract.md)",
         ) from error
     except CloudError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 from emonk_ops.errors import NotOffered
@@ -58,7 +59,7 @@ def cadence_fits(tools: Toolbox) -> Finding:
     told = f"{slots} ticks of {env.cadence!r} in {env.shadow_hours:g} h"
     if seconds >= horizon.total_seconds() + 2 * pause:
         return Finding(Verdict.PASS, told, facts)
-    least = (horizon.total_seconds() + 2 * pause) / 3600
+    least = math.ceil((horizon.total_seconds() + 2 * pause) / 36) / 100
     return Finding(
         Verdict.FAIL,
         f"{told}; how a slot went is certain only {horizon} behind it, when the grace of the other "

@@ -57,10 +57,15 @@ def environment_configured(tools: Toolbox) -> Finding:
     strange = [
         name
         for name in sorted(env)
-        if name.startswith(("SCHEDULER_", "TICK_", "WEBHOOK_")) and name not in DOCUMENTED
+        if name.startswith(("SCHEDULER_", "TICK_", "WEBHOOK_"))
+        and name not in DOCUMENTED
+        and name not in tools.env.service_env
     ]
     problems = [f"{name} is not set" for name in missing]
-    problems += [f"{name} is not a documented variable" for name in strange]
+    problems += [
+        f"{name} is not a documented variable, nor one of [env.{tools.env.name}] service_env"
+        for name in strange
+    ]
     if (storage := env.get("SCHEDULER_STORAGE", "json")) not in STORAGES:
         problems.append(f"SCHEDULER_STORAGE={storage} is none of {', '.join(STORAGES)}")
     facts = {"revision": revision.name, "variables": sorted(env), "problems": problems}

@@ -20,8 +20,10 @@ DOCUMENTS = (
     "docs/firestore.md",
     "docs/library.md",
     "docs/sandbox.md",
+    "docs/service-contract.md",
     "docs/state.md",
 )
+SCRIPTS = ("docs/examples/foreign_service/try.sh",)
 
 
 def code_blocks(text: str) -> Iterator[str]:
@@ -29,8 +31,16 @@ def code_blocks(text: str) -> Iterator[str]:
         yield from block.replace("\\\n", " ").splitlines()
 
 
+def lines_of(document: str) -> Iterator[str]:
+    text = (ROOT / document).read_text()
+    if document.endswith(".sh"):
+        yield from text.replace("\\\n", " ").splitlines()
+    else:
+        yield from code_blocks(text)
+
+
 def commands_in(document: str) -> Iterator[list[str]]:
-    for line in code_blocks((ROOT / document).read_text()):
+    for line in lines_of(document):
         for part in line.split("&&"):
             words = shlex.split(part, comments=True)
             if words[:1] == ["emonk-ops"]:
@@ -38,7 +48,7 @@ def commands_in(document: str) -> Iterator[list[str]]:
 
 
 def every_command() -> list[tuple[str, list[str]]]:
-    return [(name, words) for name in DOCUMENTS for words in commands_in(name)]
+    return [(name, words) for name in (*DOCUMENTS, *SCRIPTS) for words in commands_in(name)]
 
 
 def resolve(words: list[str]) -> tuple[Any, list[str]]:

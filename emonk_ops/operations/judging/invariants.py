@@ -13,7 +13,6 @@ from emonk_ops.operations.judging.witnesses import ALL, Witnesses
 from emonk_ops.rollout.model import Verdict
 from emonk_ops.rollout.verdicts import error_rate_bound
 
-NONE_JUDGED = "no slot could be judged"
 INVARIANTS: tuple[tuple[str, tuple[SlotClass, ...], str], ...] = (
     ("nothing-lost", (SlotClass.LOST,), "slots were run by neither path"),
     (
@@ -136,9 +135,11 @@ def _slots(ledger: Ledger, rules: Rules) -> Ruling:
         "undefined": dict(ledger.undefined),
         "hours": round(rules.hours, 3),
     }
-    wrong = []
+    wrong: list[str] = []
+    by_time: list[float | None] = []  # how much longer would settle it, of what time settles
     if rules.hours < rules.least_hours:
         wrong.append(f"{rules.hours:.2f} h is less than {rules.least_hours:g} h")
+        by_time.append((rules.least_hours - rules.hours) * 3600)
     if open_ends:
         shown = ledger.examples.get(SlotClass.INCOMPLETE, [])
         wrong.append(f"nobody knows how {open_ends} slots ended: {few(shown, open_ends)}")
@@ -148,9 +149,11 @@ def _slots(ledger: Ledger, rules: Rules) -> Ruling:
     if ledger.unshadowed:
         wrong.append(f"{ledger.unshadowed} ticks ran while one path drove alone")
     if n == 0:
-        wrong.append(NONE_JUDGED)
-    if wrong == [NONE_JUDGED]:
-        facts["more_seconds"] = ledger.more_seconds
+        wrong.append("no slot could be judged")
+        by_time.append(ledger.more_seconds)
+    known = [seconds for seconds in by_time if seconds is not None]
+    if wrong and len(known) == len(wrong):
+        facts["more_seconds"] = max(known)
     told = "; ".join(wrong) or f"{n} slots in {rules.hours:.1f} h, each with its end"
     verdict = Verdict.INCONCLUSIVE if wrong else Verdict.PASS
     return Ruling("slots-are-told", "coverage", verdict, told, facts)
