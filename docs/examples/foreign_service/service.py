@@ -58,8 +58,7 @@ class Log:
             self.say(message, sequence=self.last, **fields)
 
     def say(self, message: str, severity: str = "INFO", **fields: Any) -> None:
-        now = datetime.now(UTC).isoformat()
-        entry = {"severity": severity, "message": message, "time": now}
+        entry = {"severity": severity, "message": message, "time": datetime.now(UTC).isoformat()}
         entry |= {"instance": INSTANCE, "revision": REVISION, **fields}
         sys.stdout.write(json.dumps(entry, default=str) + "\n")
         sys.stdout.flush()
@@ -185,9 +184,8 @@ class Slot:
     def _moved_on(self, job: dict[str, Any]) -> dict[str, Any] | None:
         if job["fence"] != self.fence:
             return None
-        following = slot_after(self.at, timedelta(minutes=JOBS[self.job_id]))
-        turn = job["ordinal"] + 1
-        return {**job, "slot": following.isoformat(), "ordinal": turn, "lease_until": None}
+        then = slot_after(self.at, timedelta(minutes=JOBS[self.job_id])).isoformat()
+        return {**job, "slot": then, "ordinal": job["ordinal"] + 1, "lease_until": None}
 
 
 def tick(path: str) -> dict[str, Any]:
@@ -276,6 +274,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -292,7 +291,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     if LOOP or SHADOW:
         threading.Thread(target=legacy_loop, daemon=True).start()
-    LOG.say("Agent Core created")
+    LOG.say("Agent Core created", port=server.server_address[1])
     server.serve_forever()
     LOG.say("Service stopped", last_sequence=LOG.last)
 

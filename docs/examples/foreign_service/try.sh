@@ -21,6 +21,6 @@ emonk-ops stage 3 --env qa
 emonk-ops shadow check-logs --env qa || true
 emonk-ops alerts apply --env qa --yes
 emonk-ops stage 4 --env qa --confirm jobs-carried="declared in code, made at its start" \
-  --confirm documents="two documents, looked at" --confirm dashboards-reviewed="looked at" \
-  --confirm complaints="none that matter here"
+  --confirm documents="two documents, looked at" \
+  --confirm failures-handled="none was injected: without an admin API there is no canary"
 emonk-ops status --env qa
