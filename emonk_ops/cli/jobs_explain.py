@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ from emonk_ops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from emonk_ops.operations.job_audit import JobAudit
+    from emonk_ops.tick.jobs import Job
+    from emonk_ops.toolbox import Toolbox
 
 At = Annotated[str, typer.Option("--at", help="The slot at or before this instant.")]
 Begin = Annotated[str, typer.Option("--from", help="The first instant, e.g. 2026-01-05T00:00:00Z.")]
@@ -54,7 +57,7 @@ def why(desk: Desk, job_id: JobId, at: At = "") -> ExitCode:
 
 def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
     """Account for every slot that the jobs' schedules had in a window."""
-    from emonk_ops.operations.job_audit import Total, as_data, ends_in_log, jobs_of, told_classes
+    from emonk_ops.operations.job_audit import Total, as_data, ends_in_log, told_classes
     from emonk_ops.operations.job_audit import audit as audit_job
 
     desk.show_header()
@@ -63,11 +66,11 @@ def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
     since, until = instant_of(begin, "--from"), instant_of(end, "--to") if end else now
     if since >= until:
         raise UsageError(f"--from {begin} is not before --to {end or 'now'}", hint="Swap them")
-    listed = (tools.service.job(sound_id(one)) for one in ids) if ids else None
     total, details = Total(), []
     entries = ends_in_log(tools, since)
-    for job in jobs_of(listed or tools.service.list_jobs()):
-        found = audit_job(job, since, until, now, entries)
+    jobs, recorded = _audited(tools, ids)
+    for job in jobs:
+        found = audit_job(job, since, until, now, entries, recorded=recorded)
         total.include(found)
         _show(desk, found)
         if desk.json:
@@ -85,6 +88,24 @@ def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
         "details": details,
     }
     return desk.answer(data, code=code, hint=f"emonk-ops jobs why ID --at T --env {desk.env.name}")
+
+
+def _audited(tools: Toolbox, ids: list[str] | None) -> tuple[Iterable[Job], bool]:
+    """The jobs, and whether the service told them: they are not held where it did."""
+    from emonk_ops.operations.job_audit import jobs_of
+    from emonk_ops.operations.job_definitions import known_jobs
+
+    if tools.env.job_definitions is None:
+        listed = (tools.service.job(sound_id(one)) for one in ids) if ids else None
+        return jobs_of(listed or tools.service.list_jobs()), True
+    known = known_jobs(tools)
+    named = [job for job in known.jobs if not ids or job.id in ids]
+    if ids and (missing := sorted(set(ids) - {job.id for job in named})):
+        raise UsageError(
+            f"{known.source} has no job {', '.join(missing)}",
+            hint=f"It has: {', '.join(job.id for job in known.jobs[:20])}",
+        )
+    return named, known.recorded
 
 
 def _show(desk: Desk, found: JobAudit) -> None:

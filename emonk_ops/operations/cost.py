@@ -42,6 +42,9 @@ class Measured:
     billed: bool
 
 
+TOLD = ("billed_reads", "billed_writes", "storage_reads", "storage_writes")
+
+
 @dataclass(frozen=True, slots=True)
 class Projection:
     """A month, the twelfth of a year, in US dollars beyond what is free."""
@@ -112,18 +115,24 @@ def measure(tools: Toolbox, *, hours: float) -> Measured:
     found = averaged(tools.logs.entries(query, since=since))
     if found is None:
         raise NotFound(
-            f"no tick of {tools.env.service.name} in the log since {since:%Y-%m-%d %H:%M:%S}Z",
+            f"no tick of {tools.env.service.name} in the log since {since:%Y-%m-%d %H:%M:%S}Z "
+            f"tells what it read and wrote ({', '.join(TOLD)})",
             hint=f"emonk-ops logs ticks --env {tools.env.name}",
         )
     return found
 
 
 def averaged(entries: Iterable[LogEntry]) -> Measured | None:
-    """The average of the tick lines, each path by itself; None for no line. One pass."""
+    """The average of the tick lines, each path by itself; None where none tells. One pass.
+
+    A line without these fields is no tick that cost nothing: a service that is not ours wrote it.
+    """
     sums: dict[str, list[float]] = {}
     billed = False
     for entry in entries:
         tick = entry.payload
+        if not any(name in tick for name in TOLD):
+            continue
         path = sums.setdefault(str(tick.get("path", "")), [0, 0, 0])
         of_bill = _number(tick, "billed_reads") > 0
         billed = billed or of_bill

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from emonk_ops.errors import Interrupted, NotOffered, OpsError
+from emonk_ops.operations.service_env import default_driver
 from emonk_ops.ports import DriverState, LogEntry, Service, TickJob
 from emonk_ops.toolbox import Toolbox
 
@@ -26,6 +27,14 @@ class Part:
     ok: bool = True
     asked: bool = True
     hint: str = ""
+
+
+DRIVES = {
+    "legacy": "the legacy loop drives",
+    "cloud": "Cloud Scheduler drives",
+    "shadow": "both drive (shadow)",
+    "nobody": "NOBODY drives",
+}
 
 
 def describe(tools: Toolbox) -> tuple[Part, ...]:
@@ -83,7 +92,10 @@ def _service(service: Service) -> Part:
 
 
 def _driver(tools: Toolbox) -> Part:
-    state = tools.service.driver()
+    try:
+        state = tools.service.driver()
+    except NotOffered as error:
+        return _driver_by_environment(tools, error)
     facts = {
         "driver": state.driver,
         "epoch": state.epoch,
@@ -96,16 +108,21 @@ def _driver(tools: Toolbox) -> Part:
     return Part("driver", _driver_sentence(state), facts, ok=_is_driven(state))
 
 
+def _driver_by_environment(tools: Toolbox, error: NotOffered) -> Part:
+    """Without an admin API it drives as its variables say; whether it does, its ticks show."""
+    service = tools.run.describe_service()
+    if not service.serving_revision:
+        raise error
+    driver = default_driver(tools.run.describe_revision(service.serving_revision).env)
+    told = f"{DRIVES[driver]}, by the variables of {service.serving_revision} (no admin API)"
+    return Part("driver", told, {"driver": driver, "error": error.code})
+
+
 def _driver_sentence(state: DriverState) -> str:
     work = f"{state.live_leases} live leases, {state.running} running"
     if not state.driver:
         return f"no driver recorded yet; {state.this_revision} is {state.role} ({work})"
-    who = {
-        "legacy": "the legacy loop drives",
-        "cloud": "Cloud Scheduler drives",
-        "shadow": "both drive (shadow)",
-        "nobody": "NOBODY drives",
-    }.get(state.driver, f"{state.driver} drives")
+    who = DRIVES.get(state.driver, f"{state.driver} drives")
     sentence = f"{who}, epoch {state.epoch}, through {state.revision}"
     if state.revision != state.this_revision:
         sentence += f", but {state.this_revision} answers"

@@ -148,7 +148,7 @@ def cost_within_budget(tools: Toolbox) -> Finding:
     query = f'{of_service(env)} AND jsonPayload.message="{COMPLETED}"'
     measured = averaged(tools.logs.entries(query, since=soak.began_at, until=soak.until))
     if measured is None:
-        return Finding(Verdict.INCONCLUSIVE, "no tick line to measure by", {"n": 0})
+        return Finding(Verdict.INCONCLUSIVE, "no tick line tells what it read and wrote", {"n": 0})
     month = project(measured, slots_a_day(env.cadence, env.time_zone, soak.until))
     facts = {
         "n": measured.ticks,

@@ -29,7 +29,7 @@ from emonk_ops.errors import (
 from emonk_ops.gcp.endpoints import sandbox_address
 from emonk_ops.gcp.faults import translated
 from emonk_ops.gcp.tick_service import HttpTickService
-from emonk_ops.settings import CommandSettings, Environment, Target
+from emonk_ops.settings import CommandSettings, Environment, ServiceSettings, Target
 from emonk_ops.wiring import Wiring
 
 
@@ -188,6 +188,26 @@ def test_each_refusal_of_the_admin_api_is_an_error_of_ours(
         service.driver()
     assert type(failure.value) is ours
     assert "GET /admin/driver" in failure.value.message
+
+
+def test_a_page_that_is_no_answer_of_an_admin_api_is_told_from_one(answering: Answering) -> None:
+    service, answers = answering
+    answers.append((200, "text/html", b"<h1>welcome</h1>"))
+    with pytest.raises(NotOffered, match="no JSON object"):
+        service.driver()
+
+
+def test_a_service_that_is_known_to_have_none_is_not_asked() -> None:
+    env = sandbox(service=ServiceSettings(admin_api=False))
+
+    def asked() -> str:
+        raise AssertionError("it was asked")
+
+    service = HttpTickService(env, asked, _Tokens())
+    for call in (service.driver, service.export_jobs, lambda: next(service.list_jobs())):
+        with pytest.raises(NotOffered, match="admin_api is false"):
+            call()
+    service.close()
 
 
 def test_all_pages_of_jobs_are_read(answering: Answering) -> None:

@@ -113,3 +113,11 @@ def test_silence_is_no_price(tools: Toolbox) -> None:
     with pytest.raises(NotFound, match="no tick of emonk-agent in the log since") as refused:
         measure(tools, hours=0.5)
     assert "emonk-ops logs ticks" in refused.value.hint
+
+
+def test_ticks_that_do_not_tell_what_they_read_and_wrote_are_no_price(
+    tools: Toolbox, world: InMemoryWorld
+) -> None:
+    world.write("Scheduler tick completed", path="cron", jobs_executed=3)
+    with pytest.raises(NotFound, match="tells what it read and wrote"):
+        measure(tools, hours=1)

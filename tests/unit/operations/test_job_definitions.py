@@ -16,10 +16,12 @@ from emonk_ops.operations import cutover, deploy
 from emonk_ops.operations.job_audit import audit
 from emonk_ops.operations.job_definitions import known_jobs, read_definitions
 from emonk_ops.operations.job_files import write_document
-from emonk_ops.operations.judgeable import jobs_to_judge
+from emonk_ops.operations.judgeable import cadence_fits, jobs_to_judge
 from emonk_ops.operations.judging.watching import shadow_began
+from emonk_ops.operations.prerequisites import environment_configured
 from emonk_ops.ports import LogEntry
 from emonk_ops.rollout.model import Verdict
+from emonk_ops.rollout.situation import describe
 from emonk_ops.settings import Environment, Target
 from emonk_ops.testing import InMemoryPorts, InMemoryWorld
 from emonk_ops.testing.world import SERVICE_ENV
@@ -191,3 +193,35 @@ def test_another_service_in_place_of_ours_is_refused_before_jobs_are_lost(
     with pytest.raises(StepFailed, match="cannot take the jobs of") as failure:
         deploy.ensure_legacy_revision(tools)
     assert "docs/service-contract.md" in failure.value.hint
+
+
+def test_the_situation_tells_who_drives_by_the_variables(tmp_path: Path) -> None:
+    tools = foreign(tmp_path, MINUTELY)
+    deploy.ensure_shadow_revision(tools)
+    told = {part.name: part for part in describe(tools)}["driver"]
+    assert told.sentence.startswith("both drive (shadow), by the variables of emonk-agent-")
+    assert (told.facts["driver"], told.ok) == ("shadow", True)
+
+
+def test_a_variable_of_its_own_is_named_in_service_env(
+    tools: Toolbox, world: InMemoryWorld
+) -> None:
+    made = world.revisions[-1]
+    world.revisions[-1] = replace(made, env={**made.env, "SCHEDULER_COLOUR": "red"})
+    found = environment_configured(tools)
+    assert found.verdict is Verdict.FAIL
+    assert "SCHEDULER_COLOUR is not a documented variable" in found.summary
+    env = replace(tools.env, service_env={"SCHEDULER_COLOUR": "red"})
+    assert environment_configured(replace(tools, env=env)).verdict is Verdict.PASS
+
+
+def test_a_shadow_in_which_no_slot_could_be_judged_is_refused_with_the_least(
+    tmp_path: Path,
+) -> None:
+    tools = foreign(tmp_path, MINUTELY)
+    short = replace(tools.env, cadence="* * * * *", shadow_hours=0.16)
+    found = cadence_fits(replace(tools, env=short))
+    assert found.verdict is Verdict.FAIL
+    assert "EMONK_SHADOW_HOURS=0.17" in found.hint
+    least = replace(short, shadow_hours=0.17)
+    assert cadence_fits(replace(tools, env=least)).verdict is Verdict.PASS
