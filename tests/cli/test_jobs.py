@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -322,3 +323,34 @@ def test_what_was_cut_off_is_said_with_the_command_that_goes_on(place: Place) ->
     assert "go on with: emonk-ops jobs pause digest --env qa" in place.type("list").out
     place.type("pause", "digest")
     assert "unfinished" not in place.type("list").out
+
+
+def test_an_audit_of_a_service_that_cannot_be_asked_goes_by_its_file_and_its_log(
+    place: Place,
+) -> None:
+    made = place.world.revisions[-1]
+    env = {name: value for name, value in made.env.items() if name != "ADMIN_USERS"}
+    place.world.revisions[-1] = replace(made, env=env)
+    words = ("audit", "--from", "2026-01-05T12:00:00Z")
+    place.world.clock.set(NOW + timedelta(seconds=1))
+    refused = place.type(*words)
+    assert (refused.code, "no admin API" in refused.err) == (ExitCode.CLOUD, True)
+    settings = place.folder / "emonk-ops.toml"
+    named = '[env.qa]\njob_definitions = "jobs.json"'
+    settings.write_text(settings.read_text().replace("[env.qa]", named, 1))
+    defined = [{"id": "digest", "schedule": {"cron": "*/5 * * * *"}}]
+    (place.folder / "jobs.json").write_text(json.dumps({"jobs": defined}))
+    for minute in (0, 5):
+        slot = NOW + timedelta(minutes=minute)
+        place.world.clock.set(slot + timedelta(seconds=2))
+        place.world.write("Job succeeded", job_id="digest", slot=slot.isoformat())
+    place.world.clock.set(NOW + timedelta(minutes=9))
+    passed = place.type(*words)
+    assert passed.code == 0
+    assert "PASS: all 2 slots are accounted for" in passed.out
+    place.world.clock.set(NOW + timedelta(minutes=14))
+    unsure = place.type(*words, "digest")
+    assert unsure.code == ExitCode.INCONCLUSIVE
+    assert "the service cannot be asked" in unsure.out
+    strange = place.type(*words, "nobody")
+    assert (strange.code, "jobs.json has no job nobody" in strange.err) == (ExitCode.USAGE, True)
