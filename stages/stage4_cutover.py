@@ -121,6 +121,14 @@ def verify(env: Environment) -> tuple[Check, ...]:
     )
 
 
+def acceptance(env: Environment) -> tuple[Check, ...]:
+    """The guide's seven criteria; the journal answers for the failures that were injected."""
+    handled = Check(
+        "failures-handled", "Failure scenarios handled gracefully", precedents.failures_handled
+    )
+    return (*acceptance_checks(env), handled)
+
+
 STAGE = Stage(
     number=4,
     name="cutover",
@@ -129,7 +137,7 @@ STAGE = Stage(
     checks=checks,
     plan=plan,
     verify=verify,
-    acceptance=acceptance_checks,
+    acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
     reversibility=Reversibility.FULL,
