@@ -167,3 +167,9 @@ def test_a_window_that_begins_before_the_shadow_loses_nothing_and_passes_nothing
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.failed() == frozenset()
     assert "ticks ran while one path drove alone" in ruling(found, "slots-are-told").summary
+
+
+def test_a_window_that_is_too_short_says_how_much_more_time_settles_it() -> None:
+    told = ruling(judged(World(1, 1, 0.1)), "slots-are-told")
+    assert told.summary == "0.23 h is less than 1 h"
+    assert told.facts["more_seconds"] == pytest.approx((1 - told.facts["hours"]) * 3600, abs=5)

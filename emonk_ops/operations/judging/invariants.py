@@ -36,12 +36,12 @@ def invariants(ledger: Ledger, *, lacking: str) -> Iterator[Ruling]:
     for name, classes, told in INVARIANTS:
         count = sum(ledger.classes[one] for one in classes)
         shown = [text for one in classes for text in ledger.examples.get(one, [])]
-        facts = {"n": n, "count": count, "examples": shown}
+        facts: dict[str, object] = {"n": n, "count": count, "examples": shown}
         if count:
             verdict, summary = Verdict.FAIL, f"{count} of {n} {told}: {few(shown, count)}"
         elif n == 0:
             verdict, summary = Verdict.INCONCLUSIVE, "no slot of a job could be judged"
-            facts["more_seconds"] = ledger.more_seconds
+            facts["more_seconds"] = ledger.horizon_seconds
         elif lacking:
             verdict, summary = Verdict.INCONCLUSIVE, f"0 in {n} slots, but {lacking} does not hold"
         else:
@@ -126,7 +126,7 @@ def _lines(seen: Pass, rules: Rules) -> Ruling:
 
 def _slots(ledger: Ledger, rules: Rules) -> Ruling:
     n, open_ends = ledger.judged, ledger.classes[SlotClass.INCOMPLETE]
-    facts = {
+    facts: dict[str, object] = {
         "n": n,
         "incomplete": open_ends,
         "edge": ledger.classes[SlotClass.EDGE],
@@ -136,7 +136,7 @@ def _slots(ledger: Ledger, rules: Rules) -> Ruling:
         "hours": round(rules.hours, 3),
     }
     wrong: list[str] = []
-    by_time: list[float | None] = []  # how much longer would settle it, of what time settles
+    by_time: list[float] = []  # how much longer would settle it, of what time settles
     if rules.hours < rules.least_hours:
         wrong.append(f"{rules.hours:.2f} h is less than {rules.least_hours:g} h")
         by_time.append((rules.least_hours - rules.hours) * 3600)
@@ -150,10 +150,9 @@ def _slots(ledger: Ledger, rules: Rules) -> Ruling:
         wrong.append(f"{ledger.unshadowed} ticks ran while one path drove alone")
     if n == 0:
         wrong.append("no slot could be judged")
-        by_time.append(ledger.more_seconds)
-    known = [seconds for seconds in by_time if seconds is not None]
-    if wrong and len(known) == len(wrong):
-        facts["more_seconds"] = max(known)
+        by_time.append(ledger.horizon_seconds)
+    if wrong and len(by_time) == len(wrong):
+        facts["more_seconds"] = max(by_time)
     told = "; ".join(wrong) or f"{n} slots in {rules.hours:.1f} h, each with its end"
     verdict = Verdict.INCONCLUSIVE if wrong else Verdict.PASS
     return Ruling("slots-are-told", "coverage", verdict, told, facts)

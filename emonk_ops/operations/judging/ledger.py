@@ -70,19 +70,15 @@ class Ledger:
             self._expect_next(plan)
 
     @property
+    def horizon_seconds(self) -> float:
+        """How long behind a slot it is known how it went."""
+        return self._rules.horizon.total_seconds()
+
+    @property
     def judged(self) -> int:
         """Slots of which it is known how they went."""
         aside = (SlotClass.EDGE, SlotClass.FOLDED, SlotClass.EXTRA, SlotClass.INCOMPLETE)
         return self.classes.total() - sum(self.classes[name] for name in aside)
-
-    @property
-    def more_seconds(self) -> float | None:
-        """How much longer a window must be in which all slots are at the edge, to judge one."""
-        if self.judged or not self.classes[SlotClass.EDGE]:
-            return None
-        rules = self._rules
-        missing = rules.horizon - (rules.end - rules.begin)
-        return max(0.0, missing.total_seconds()) + 2 * rules.interval_seconds
 
     def feed(self, told: Decision | Effect) -> None:
         self.advance(told.at)

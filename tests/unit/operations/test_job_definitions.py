@@ -215,13 +215,15 @@ def test_a_variable_of_its_own_is_named_in_service_env(
     assert environment_configured(replace(tools, env=env)).verdict is Verdict.PASS
 
 
-def test_a_shadow_in_which_no_slot_could_be_judged_is_refused_with_the_least(
+def test_a_shadow_in_which_no_slot_is_certain_yet_says_that_it_will_take_longer(
     tmp_path: Path,
 ) -> None:
     tools = foreign(tmp_path, MINUTELY)
-    short = replace(tools.env, cadence="* * * * *", shadow_hours=0.16)
+    short = replace(tools.env, cadence="* * * * *", shadow_hours=0.1)
     found = cadence_fits(replace(tools, env=short))
-    assert found.verdict is Verdict.FAIL
-    assert "EMONK_SHADOW_HOURS=0.17" in found.hint
-    least = replace(short, shadow_hours=0.17)
-    assert cadence_fits(replace(tools, env=least)).verdict is Verdict.PASS
+    assert found.verdict is Verdict.PASS
+    assert "certain only 0:07:45 behind it: it will take longer" in found.summary
+    enough = cadence_fits(replace(tools, env=replace(short, shadow_hours=0.17)))
+    assert "longer" not in enough.summary
+    none = cadence_fits(replace(tools, env=replace(short, shadow_hours=0.03)))
+    assert none.verdict is Verdict.FAIL
