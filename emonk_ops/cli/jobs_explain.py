@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +13,6 @@ from emonk_ops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from emonk_ops.operations.job_audit import JobAudit
-    from emonk_ops.tick.jobs import Job
-    from emonk_ops.toolbox import Toolbox
 
 At = Annotated[str, typer.Option("--at", help="The slot at or before this instant.")]
 Begin = Annotated[str, typer.Option("--from", help="The first instant, e.g. 2026-01-05T00:00:00Z.")]
@@ -59,6 +56,7 @@ def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
     """Account for every slot that the jobs' schedules had in a window."""
     from emonk_ops.operations.job_audit import Total, as_data, ends_in_log, told_classes
     from emonk_ops.operations.job_audit import audit as audit_job
+    from emonk_ops.operations.job_definitions import jobs_to_audit
 
     desk.show_header()
     tools = desk.toolbox()
@@ -68,7 +66,7 @@ def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
         raise UsageError(f"--from {begin} is not before --to {end or 'now'}", hint="Swap them")
     total, details = Total(), []
     entries = ends_in_log(tools, since)
-    jobs, recorded = _audited(tools, ids)
+    jobs, recorded = jobs_to_audit(tools, [sound_id(one) for one in ids or ()])
     for job in jobs:
         found = audit_job(job, since, until, now, entries, recorded=recorded)
         total.include(found)
@@ -88,24 +86,6 @@ def audit(desk: Desk, begin: Begin, end: End = "", ids: Ids = None) -> ExitCode:
         "details": details,
     }
     return desk.answer(data, code=code, hint=f"emonk-ops jobs why ID --at T --env {desk.env.name}")
-
-
-def _audited(tools: Toolbox, ids: list[str] | None) -> tuple[Iterable[Job], bool]:
-    """The jobs, and whether the service told them: they are not held where it did."""
-    from emonk_ops.operations.job_audit import jobs_of
-    from emonk_ops.operations.job_definitions import known_jobs
-
-    if tools.env.job_definitions is None:
-        listed = (tools.service.job(sound_id(one)) for one in ids) if ids else None
-        return jobs_of(listed or tools.service.list_jobs()), True
-    known = known_jobs(tools)
-    named = [job for job in known.jobs if not ids or job.id in ids]
-    if ids and (missing := sorted(set(ids) - {job.id for job in named})):
-        raise UsageError(
-            f"{known.source} has no job {', '.join(missing)}",
-            hint=f"It has: {', '.join(job.id for job in known.jobs[:20])}",
-        )
-    return named, known.recorded
 
 
 def _show(desk: Desk, found: JobAudit) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,21 @@ def known_jobs(tools: Toolbox) -> Definitions:
                 hint=f'job_definitions = "jobs.json" under [env.{tools.env.name}]; {HINT}',
             ) from error
         return Definitions(read_definitions(name, tools.clock.now()), False, name.name)
+
+
+def jobs_to_audit(tools: Toolbox, ids: Sequence[str]) -> tuple[Iterable[Job], bool]:
+    """These jobs, or all; and whether the service tells them, which are then not held at once."""
+    if tools.env.job_definitions is None:
+        listed = map(tools.service.job, ids) if ids else tools.service.list_jobs()
+        return jobs_of(listed), True
+    known = known_jobs(tools)
+    named = [job for job in known.jobs if not ids or job.id in ids]
+    if missing := sorted(set(ids) - {job.id for job in named}):
+        raise UsageError(
+            f"{known.source} has no job {', '.join(missing)}",
+            hint=f"It has: {', '.join(job.id for job in known.jobs[:20])}",
+        )
+    return named, known.recorded
 
 
 def read_definitions(path: Path, now: datetime | None = None) -> tuple[Job, ...]:
