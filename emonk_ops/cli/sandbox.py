@@ -196,12 +196,12 @@ def image_add(
 
     Python modules are found from the present directory.
     """
-    content = {"name": name, "command": _absolute(command), "source": str(Path.cwd())}
+    content = {"name": name, "command": runnable(command), "source": str(Path.cwd())}
     call(directory, "POST", "/sandbox/images", content)
     _out.line(f"image {name}: {' '.join(command)}")
 
 
-def _absolute(command: list[str]) -> list[str]:
+def runnable(command: list[str]) -> list[str]:
     """`python` is this one, and a path is one from here: an instance has a directory of its own."""
     first = command[0]
     if first in ("python", "python3"):

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
 import pytest
 
+from emonk_ops.cli.sandbox import runnable
 from emonk_ops.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -52,3 +54,15 @@ def test_what_is_there_is_never_overwritten_unasked(written: Place) -> None:
     assert handlers.read_text() == "# mine\n"
     assert written.type("init", "--sandbox", "--force").code == 0
     assert handlers.read_text() != "# mine\n"
+
+
+def test_a_script_of_an_image_is_found_from_an_instances_own_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "service.py").touch()
+    there = str(tmp_path / "service.py")
+    assert runnable(["python", "service.py", "--flag"]) == [sys.executable, there, "--flag"]
+    assert runnable(["python", "-m", "service"]) == [sys.executable, "-m", "service"]
+    assert runnable(["python", "gone.py"]) == [sys.executable, "gone.py"]
+    assert runnable(["./start", "service.py"]) == [str(tmp_path / "start"), "service.py"]
