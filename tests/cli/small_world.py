@@ -130,7 +130,8 @@ class SmallLogs:
     def entries(self, query: str, **_bounds: object) -> Iterator[LogEntry]:
         if 'message="Scheduler tick completed"' in query:
             for minute in (2, 1):
-                yield entry(minute, "Scheduler tick completed", {"jobs_due": float(minute)})
+                told = {"jobs_due": float(minute), "storage_reads": 0.0}
+                yield entry(minute, "Scheduler tick completed", told)
         if 'job_id="[red]"' in query:
             yield entry(1, "Executing job [red]", {"job_id": "[red]"})
 
