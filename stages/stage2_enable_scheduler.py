@@ -9,6 +9,7 @@ from __future__ import annotations
 from emonk_ops.operations import deploy, driver, prerequisites, tick_job, tick_metrics
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
+from emonk_ops.operations.way_back import remember
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
 
@@ -136,4 +137,5 @@ STAGE = Stage(
     acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
+    remember=remember,
 )
