@@ -85,6 +85,9 @@ def _finish(desk: Desk, report: EmergencyReport) -> ExitCode:
     name = desk.env.name
     for line in _times(report):
         desk.screen.line(line)
+    for one in report.outcomes:
+        if one.result is not None and one.result.facts.get("lost"):
+            desk.screen.line(f"! {one.result.summary}")
     for line in _open_faults(desk):
         desk.screen.line(line)
     if report.complete:

@@ -26,6 +26,7 @@ class Carried:
     epoch: int
     quiesced_at: str
     document: Mapping[str, Any]
+    as_of: str = ""  # of an older export, that stands in for a store which cannot be read
 
 
 def save(keep: Path, carried: Carried, name: str = FILE) -> None:

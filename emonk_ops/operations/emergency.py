@@ -18,7 +18,15 @@ from emonk_ops.errors import (
     StateDamaged,
     StepFailed,
 )
-from emonk_ops.operations import activation, carried_file, carry, driver, old_jobs, traffic
+from emonk_ops.operations import (
+    activation,
+    carried_file,
+    carry,
+    driver,
+    left_behind,
+    old_jobs,
+    traffic,
+)
 from emonk_ops.operations import rollback as usual
 from emonk_ops.operations.carried_file import Carried
 from emonk_ops.operations.prerequisites import serving_revision
@@ -166,7 +174,7 @@ def _export(tools: Toolbox, captured: Facts) -> StepResult:
     held = list(document.get("held", []))
     told = f"{document['count']} jobs of {state.this_revision}"
     told += f"; {len(held)} held until their leases end" if held else ""
-    return StepResult(False, told, {"jobs": document["count"], "held": held})
+    return StepResult(True, told, {"jobs": document["count"], "held": held})
 
 
 def _fall_back(tools: Toolbox, captured: Facts, error: CloudError) -> StepResult:
@@ -184,11 +192,12 @@ def _fall_back(tools: Toolbox, captured: Facts, error: CloudError) -> StepResult
         old, error = None, CloudError(f"{error.message}; {damaged.message}")
     why = f"the jobs cannot be read ({error.message})"
     if old is None:
+        left_behind.note(tools, left_behind.EVERYTHING)
         return StepResult(False, f"NOT CARRIED: {why}; {old_jobs.NONE_KNOWN}", {"lost": True})
     carried_file.save(
         tools.keep, old.as_carried(serving, driver_after(captured), tools.clock.now())
     )
-    return StepResult(False, f"{why}; {old.sentence()}", {"lost": True, **old.facts()})
+    return StepResult(True, f"{why}; {old.sentence()}", {"lost": True, **old.facts()})
 
 
 def _serving(tools: Toolbox) -> str:

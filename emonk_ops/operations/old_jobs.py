@@ -56,6 +56,7 @@ class OldJobs:
             epoch=self.epoch,
             quiesced_at=now.isoformat(),
             document=self.document,
+            as_of=self.taken_at.isoformat(),
         )
 
 

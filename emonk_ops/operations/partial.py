@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emonk_ops.errors import CloudError, NotOffered, StepFailed
-from emonk_ops.operations import activation, carried_file, carry, deploy, old_jobs, tick_job
+from emonk_ops.operations import (
+    activation,
+    carried_file,
+    carry,
+    deploy,
+    old_jobs,
+    tick_job,
+)
 from emonk_ops.operations import rollback as usual
 from emonk_ops.operations.old_jobs import OldJobs
 from emonk_ops.operations.prerequisites import serving_revision
@@ -79,6 +86,7 @@ def _ensure(tools: Toolbox) -> StepResult:
     if found.old is None:
         revision = deploy.to_cloud_on_json(tools)
         carry.wait_for_health(tools, revision)
+        left_behind.note(tools, left_behind.EVERYTHING)
         with suppress(NotOffered):
             activation.persistently(tools, lambda: activation.ensure_driver(tools, "cloud"))
         return StepResult(True, f"{revision} serves; {found.sentence}")

@@ -68,6 +68,8 @@ class Emergency:
         stopped = [self._at_once(step) for step in emergency.first_steps(self._tools.env)]
         if any(stopped):
             self.report.stopped_seconds = self._since_enter()
+        if not all(stopped):
+            self._note("not all could be told to stop; the rest ends when the traffic has moved")
         with ExitStack() as stack:
             run, standing = self._recorded(stack)
             self._tools = replace(
