@@ -12,6 +12,7 @@ from emonk_ops.operations import (
     carried_file,
     carry,
     deploy,
+    left_behind,
     old_jobs,
     tick_job,
 )

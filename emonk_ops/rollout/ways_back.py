@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from emonk_ops.errors import CloudError, OpsError, RestoreIncomplete, StateDamaged
-from emonk_ops.operations import driver, way_back
+from emonk_ops.errors import CloudError, RestoreIncomplete, StateDamaged
+from emonk_ops.operations import way_back
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.service_env import default_driver
 from emonk_ops.rollout.standing import NO_CAPTURE, Standing
@@ -81,12 +81,18 @@ def _no_way(why: str) -> RestoreIncomplete:
 
 
 def who_drives_now(tools: Toolbox) -> str:
-    """In words, for a rollback that is not complete."""
+    """In words, for a rollback that is not complete: what can be asked is asked."""
     try:
-        found = driver.who_drives(tools)
-    except OpsError as error:
-        return f"who drives cannot be asked: {error.message}"
-    job = found.job.state if found.job else "absent"
-    if found.driver == "nobody" or (found.state and found.state.role != "driving"):
-        return f"NOBODY DRIVES; the scheduler job is {job}"
-    return f"{found.driver} drives; the scheduler job is {job}"
+        job = tools.jobs.describe()
+        told = f"the scheduler job is {job.state if job else 'absent'}"
+    except CloudError as error:
+        told = f"the scheduler job's state cannot be asked ({error.message})"
+    try:
+        state = tools.service.driver()
+    except CloudError as error:
+        return f"Who drives cannot be asked ({error.message}); {told}"
+    if state.role != "driving" or state.driver == "nobody":
+        return f"NOBODY DRIVES: {state.this_revision} is {state.role}; {told}"
+    if state.driver == "legacy":
+        told += "; its ticks are turned away by the service"
+    return f"{state.driver} drives through {state.this_revision}; {told}"
