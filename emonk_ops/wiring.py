@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from emonk_ops.clock import Clock
     from emonk_ops.job_ports import Migrations
     from emonk_ops.monitoring_ports import Monitoring, StorageFaults
-    from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJob, TickJobs, TickService
+    from emonk_ops.ports import CloudRun, Commands, Logs, Platform, TickJobs, TickService
     from emonk_ops.state_ports import Documents
     from emonk_ops.toolbox import Toolbox
 
@@ -71,26 +71,11 @@ class Wiring:
     def uri(self) -> str:
         """The service's URL, which does not change during a command.
 
-        While Cloud Run's API is down, what Cloud Scheduler calls tells it as well.
+        While Cloud Run's API is down or slow, what Cloud Scheduler calls tells it as well.
         """
-        from emonk_ops.errors import CloudError
+        from emonk_ops.operations.address import address_of
 
-        try:
-            return self.run.describe_service().uri
-        except CloudError:
-            path = self.env.service.tick_path
-            job = self._job_or_none()
-            if job is None or not job.spec.uri.endswith(path):
-                raise
-            return job.spec.uri.removesuffix(path)
-
-    def _job_or_none(self) -> TickJob | None:
-        from emonk_ops.errors import CloudError
-
-        try:
-            return self.jobs.describe()
-        except CloudError:
-            return None
+        return address_of(self.env, lambda: self.run, lambda: self.jobs)
 
     @cached_property
     def platform(self) -> Platform:
