@@ -193,7 +193,7 @@ def _fall_back(tools: Toolbox, captured: Facts, error: CloudError) -> StepResult
     why = f"the jobs cannot be read ({error.message})"
     if old is None:
         left_behind.note(tools, left_behind.EVERYTHING)
-        return StepResult(False, f"NOT CARRIED: {why}; {old_jobs.NONE_KNOWN}", {"lost": True})
+        return StepResult(True, f"NOT CARRIED: {why}; {old_jobs.NONE_KNOWN}", {"lost": True})
     carried_file.save(
         tools.keep, old.as_carried(serving, driver_after(captured), tools.clock.now())
     )

@@ -144,14 +144,14 @@ def roll_back(
     with book.locked_run(Heading("rollback", title, stage, goes_back=True)) as run:
         tools = replace(tools, ports=GuardedPorts(tools.ports, run.require_lock))
         going = _Going(tools, run, load_stage, observer, reason)
-        plan = plan_rollback(book.standing(), tools, load_stage, further=further, to=to)
+        standing = book.standing()
+        plan = plan_rollback(standing, tools, load_stage, further=further, to=to)
         while plan.capture is not None:
-            if not going.undo(plan, more=to is not None):
+            more = _is_more_to_undo(standing, plan.capture, to)
+            if not going.undo(plan, more=more) or not more:
                 break
             standing = book.standing()
-            plan = RollbackPlan(None, ())
-            if to is not None:
-                plan = plan_rollback(standing, tools, load_stage, to=to)
+            plan = plan_rollback(standing, tools, load_stage, to=to)
         if not going.reports:
             run.end(ExitCode.DONE, plan.why_nothing)
             return None
@@ -159,6 +159,12 @@ def roll_back(
         code = ExitCode.DONE if report.complete else ExitCode.RESTORE_INCOMPLETE
         run.end(code, title, seconds=report.seconds, left=report.left)
         return report
+
+
+def _is_more_to_undo(standing: Standing, undone: Capture, to: int | None) -> bool:
+    """Whether, once this capture is undone, another stage behind `to` is still there."""
+    behind = [one for one in standing.captures if one.can_be_rolled_back and one.seq != undone.seq]
+    return to is not None and any(one.stage > to for one in behind)
 
 
 class _Going:
