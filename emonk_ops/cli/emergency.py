@@ -88,14 +88,18 @@ def _finish(desk: Desk, report: EmergencyReport) -> ExitCode:
     for one in report.outcomes:
         if one.result is not None and one.result.facts.get("lost"):
             desk.screen.line(f"! {one.result.summary}")
-    for line in _open_faults(desk):
+    faults = _open_faults(desk)
+    for line in faults:
         desk.screen.line(line)
     if report.complete:
         desk.screen.line(
             f"DONE: stage {report.stage} is rolled back in {name} in {report.seconds:.1f} s; "
             f"{name} is on hold"
         )
-        return desk.answer(report.to_data(), hint=f"emonk-ops status --env {name}")
+        after = "inject restore --all" if faults else "status"
+        return desk.answer(
+            {**report.to_data(), "open_faults": faults}, hint=f"emonk-ops {after} --env {name}"
+        )
     error = RestoreIncomplete(
         f"the emergency rollback did not complete; left: {'; '.join(report.left)}. {report.drives}",
         hint=f"emonk-ops rollback --emergency --env {name}",

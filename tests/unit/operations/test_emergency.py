@@ -192,3 +192,31 @@ def test_the_newer_of_two_emergencies_wins(night: Night) -> None:
     with pytest.raises(LockLost):
         night.emergency()
     night.require_back()
+
+
+def test_an_injection_loses_the_lock_and_its_fault_stays_on_record(night: Night) -> None:
+    book = night.book()
+    with contextlib.ExitStack() as going:
+        run = going.enter_context(book.locked_run(Heading("inject", "inject slow-tick")))
+        run.write("injection.intent", {"id": "one", "injection": "slow-tick", "undo": []})
+        assert night.emergency().complete
+        with pytest.raises(LockLost):
+            run.write("injection.landed", {"id": "one", "injection": "slow-tick"})
+        run.ended = True
+    night.require_back()
+    (fault,) = night.book().standing().injections.open
+    assert fault.name == "slow-tick"
+
+
+def test_a_soak_that_it_ends_begins_anew(night: Night) -> None:
+    def soaking() -> bool:
+        state = night.book().standing().soaks.get(4)
+        return state is not None and state.open
+
+    with night.book().locked_run(Heading("stage", "stage 4", 4)) as run:
+        at = night.world.clock.now().isoformat()
+        body = {"stage": 4, "soak": "day", "needed_seconds": 60.0, "about": {}, "at": at}
+        run.write("soak.began", body)
+    assert soaking()
+    night.emergency()
+    assert not soaking()
