@@ -16,7 +16,7 @@ import pytest
 from emonk_ops.errors import ExitCode
 
 from .rollouts import Rollout, Typed, rollout_in
-from .test_cutover import STAGE_3, STAGE_4, _shorten_the_soaks
+from .test_cutover import STAGE_3, _shorten_the_soaks
 
 FIRESTORE = "google.firestore.v1.Firestore/*"
 LATER = "2040-01-01T00:00:00Z"
@@ -40,7 +40,7 @@ def test_there_and_back_in_every_way_with_all_jobs(rollout: Rollout) -> None:
     rollout.types("alerts", "apply", "--yes")
     refused = rollout.types("rollback", "--partial", "--yes", code=ExitCode.REFUSED)
     assert "has changed nothing in qa" in refused.envelope["errors"][0]["message"]
-    rollout.stage(4, *STAGE_4)
+    rollout.cutover()
     _schedule(rollout, "once", "--at", LATER)
     _in_an_emergency_from_another_machine(rollout)
     _forward_again(rollout)
@@ -63,7 +63,7 @@ def _in_part(rollout: Rollout) -> None:
     assert revision.max_instances == 1
     assert revision.env["SCHEDULER_LEGACY_LOOP"] == "false"
     assert _jobs(rollout).keys() == before.keys()
-    rollout.stage(4, *STAGE_4, code=ExitCode.REFUSED)
+    rollout.cutover(code=ExitCode.REFUSED)
     rollout.passes(timedelta(minutes=6))
     ran = [
         one["id"] for one in _jobs(rollout).values() if one["fence"] > before[one["id"]]["fence"]
@@ -144,7 +144,7 @@ def _emergency(rollout: Rollout, state: Path, **variables: str) -> Typed:
 
 def _forward_again(rollout: Rollout) -> None:
     rollout.types("resume", "--reason", "mended")
-    rollout.stage(4, *STAGE_4)
+    rollout.cutover()
     assert _shape(rollout) == ("firestore", "cloud", "ENABLED")
 
 
