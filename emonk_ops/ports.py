@@ -252,7 +252,7 @@ class TickService(ServiceJobs, Protocol):
 
     def quiesce(self, *, wait_seconds: float) -> Quiesced: ...
 
-    def export_jobs(self) -> Mapping[str, Any]:
+    def export_jobs(self, *, seconds: float = 60.0) -> Mapping[str, Any]:
         """The document `emonk-jobs/1`, checksum included."""
         ...
 

@@ -92,10 +92,12 @@ SANDBOX = (
     Key("http", variable="EMONK_SANDBOX_HTTP"),
 )
 ALERTS = (Key("channels", "channels"),)
+ROLLBACK = (Key("emergency_env"),)
 TABLES = {
     "service": SERVICE,
     "commands": COMMANDS,
     "alerts": ALERTS,
+    "rollback": ROLLBACK,
     "state": STATE,
     "sandbox": SANDBOX,
 }
@@ -124,6 +126,11 @@ class Settings:
     def names(self) -> tuple[str, ...]:
         """The environments there are."""
         return tuple(self.document.get("env", {}))
+
+    @property
+    def emergency_env(self) -> str:
+        """What `rollback --emergency` means when it is not told; empty where nobody said."""
+        return str(self.document.get("rollback", {}).get("emergency_env", ""))
 
     def environment(self, name: str | None) -> Environment:
         """Raises UsageError naming the environments, or the setting that is wrong."""
@@ -256,6 +263,14 @@ def unknown_names(document: Found) -> Iterator[str]:
                     yield f"env.{env} must be a table: [env.{env}]"
         else:
             yield from _unknown_keys(name, table, TABLES[name])
+    yield from _unknown_emergency_env(document)
+
+
+def _unknown_emergency_env(document: Found) -> Iterator[str]:
+    table, envs = document.get("rollback", {}), document.get("env", {})
+    name = table.get("emergency_env", "") if isinstance(table, dict) else ""
+    if name and isinstance(envs, dict) and name not in envs:
+        yield f"rollback.emergency_env is '{name}'. Environments: {', '.join(envs) or 'none'}"
 
 
 def _unknown_keys(path: str, table: Found, keys: tuple[Key, ...]) -> Iterator[str]:
@@ -274,6 +289,8 @@ def _default(path: str, key: Key) -> Any:
     table = path.split(".")[0]
     if table == "sandbox":
         return Environment.sandbox_dir if key.name == "dir" else ""
+    if table == "rollback":
+        return ""
     if table == "alerts":
         return Environment.alert_channels
     if table == "state":

@@ -82,6 +82,9 @@ gated_by = "qa"               # qa's stage 4 and rollback drill come before this
 # names of channels (`gcloud beta monitoring channels list`), each for the project it names.
 {channels}
 
+[rollback]
+emergency_env = "production"  # what `emonk-ops rollback --emergency` means when no --env is given
+
 [state]
 # Where journal, lock and evidence are, apart from the storage of the jobs: "file" is the folder
 # below, on this machine only; "firestore:PROJECT" or "firestore:PROJECT/DATABASE" is shared by

@@ -69,8 +69,13 @@ class Wiring:
 
     @cached_property
     def uri(self) -> str:
-        """The service's URL, which does not change during a command."""
-        return self.run.describe_service().uri
+        """The service's URL, which does not change during a command.
+
+        While Cloud Run's API is down or slow, what Cloud Scheduler calls tells it as well.
+        """
+        from emonk_ops.operations.address import address_of
+
+        return address_of(self.env, lambda: self.run, lambda: self.jobs)
 
     @cached_property
     def platform(self) -> Platform:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from emonk_ops.operations import deploy, driver, probes, traffic
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
+from emonk_ops.operations.way_back import remember
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
 from emonk_ops.stages import parts
@@ -68,4 +69,5 @@ STAGE = Stage(
     acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
+    remember=remember,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from emonk_ops.operations import deploy, driver, tick_job, tick_metrics
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
+from emonk_ops.operations.way_back import remember
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
 from emonk_ops.stages import parts
@@ -137,4 +138,5 @@ STAGE = Stage(
     acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
+    remember=remember,
 )

@@ -18,6 +18,7 @@ from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.operations.shadow_acceptance import acceptance_checks
 from emonk_ops.operations.shadow_neighbours import neighbours_check
 from emonk_ops.operations.shadow_soak import shadow_soak
+from emonk_ops.operations.way_back import remember
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
 from emonk_ops.stages import parts
@@ -77,5 +78,6 @@ STAGE = Stage(
     acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
+    remember=remember,
     soak=shadow_soak,
 )

@@ -17,6 +17,7 @@ from emonk_ops.operations.acceptance.checks import acceptance_checks
 from emonk_ops.operations.acceptance.soak import production_soak
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
+from emonk_ops.operations.way_back import remember
 from emonk_ops.rollout import precedents
 from emonk_ops.rollout.model import Check, Reversibility, Stage, Step
 from emonk_ops.settings import Environment
@@ -123,6 +124,7 @@ STAGE = Stage(
     acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
+    remember=remember,
     reversibility=Reversibility.FULL,
     soak=production_soak,
 )

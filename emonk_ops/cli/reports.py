@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode
@@ -31,21 +33,29 @@ def finish_stage(desk: Desk, report: StageReport, junit: Path | None) -> ExitCod
     )
 
 
-def finish_rollback(desk: Desk, report: RollbackReport) -> ExitCode:
+def finish_rollback(
+    desk: Desk,
+    report: RollbackReport,
+    *,
+    again: str = "rollback",
+    how: str = "rolled back",
+    more: Mapping[str, Any] | None = None,
+) -> ExitCode:
+    """`again` is the command that goes on where it did not complete."""
     from emonk_ops.rollout.rollback import incomplete
 
-    name = desk.env.name
+    name, data = desk.env.name, {**report.to_data(), **(more or {})}
     if not report.complete:
-        error = incomplete(report, name)
+        error = incomplete(report, name, again)
         desk.screen.line(f"RESTORE INCOMPLETE: {error.message}")
         code = ExitCode.RESTORE_INCOMPLETE
-        return desk.answer(report.to_data(), code=code, errors=(error,), hint=error.hint)
+        return desk.answer(data, code=code, errors=(error,), hint=error.hint)
     word = "" if report.changed else ": already so"
     desk.screen.line(
-        f"DONE: stage {report.stage} is rolled back in {name} in {report.seconds:.1f} s{word}; "
+        f"DONE: stage {report.stage} is {how} in {name} in {report.seconds:.1f} s{word}; "
         f"{name} is on hold"
     )
-    return desk.answer(report.to_data(), hint=f"emonk-ops status --env {name}")
+    return desk.answer(data, hint=f"emonk-ops status --env {name}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode, UsageError
 
 DRILL = "drill"
+ASKED = "asked for by the operator"
 What = Annotated[
     str,
     typer.Argument(
@@ -21,6 +22,18 @@ What = Annotated[
 ]
 Further = Annotated[
     bool, typer.Option("--further", help="After a rollback, also undo the stage before it.")
+]
+Partial = Annotated[
+    bool,
+    typer.Option("--partial", help="Firestore trouble only: JSON storage, the same driver."),
+]
+Emergency = Annotated[
+    bool,
+    typer.Option("--emergency", help="At once: asks nothing, needs no --env (see [rollback])."),
+]
+To = Annotated[
+    int | None,
+    typer.Option("--to", metavar="STAGE", help="Undo every stage behind this one, newest first."),
 ]
 
 
@@ -40,17 +53,44 @@ def rollback(
     no_input: options.NoInput = False,
     reason: options.Reason = "",
     further: Further = False,
+    to: To = None,
+    partial: Partial = False,
+    emergency: Emergency = False,
 ) -> ExitCode:
     """Undo the newest stage, from what was captured before it."""
+    kinds = {DRILL: what == DRILL, "--further": further, "--to": to is not None}
+    _require_one({**kinds, "--partial": partial, "--emergency": emergency})
+    if emergency:
+        from emonk_ops.cli.emergency import emergency as at_once
+
+        return at_once(desk, plan=plan, reason=reason or "an emergency")
+    if partial:
+        from emonk_ops.cli.partial import partial as partly
+
+        return partly(desk, plan=plan, yes=yes, no_input=no_input, reason=reason)
     if what == DRILL:
         from emonk_ops.cli.drill import drill
 
         return drill(desk, plan=plan, yes=yes, no_input=no_input, reason=reason)
     if what:
         raise UsageError(f"rollback {what}: there is only {DRILL}", hint="emonk-ops rollback -h")
+    if to is not None:
+        from emonk_ops.cli.rollback_to import plan_to, roll_back_to
+
+        if plan:
+            return plan_to(desk, to)
+        return roll_back_to(desk, to, yes=yes, no_input=no_input, reason=reason or ASKED)
     if plan:
         return _plan(desk, further)
-    return _run(desk, yes, no_input, reason or "asked for by the operator", further)
+    return _run(desk, yes, no_input, reason or ASKED, further)
+
+
+def _require_one(kinds: dict[str, bool]) -> None:
+    given = [name for name, is_given in kinds.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(
+            f"rollback {' '.join(given)}: these exclude each other", hint="emonk-ops rollback -h"
+        )
 
 
 def resume(desk: Desk, reason: options.Reason = "") -> ExitCode:

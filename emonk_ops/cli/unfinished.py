@@ -68,9 +68,9 @@ def unfinished_sentence(run: Run, env: str) -> str:
     who = run.who.get("actor", "somebody")
     how = run.status.replace("_", " ") or "it never ended"
     again = f"stage {run.stage}" if run.command == "stage" else "rollback"
-    if run.command.startswith("jobs "):
+    if run.command.startswith(("jobs ", "rollback ")):
         again = run.command
-    if run.status == "restore_incomplete":
+    if run.status == "restore_incomplete" and not run.command.startswith("rollback"):
         again = "rollback"
     return (
         f"{run.title} by {who} at {run.started_at:%Y-%m-%d %H:%M:%S}Z ({how}); "

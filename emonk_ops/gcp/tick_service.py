@@ -85,8 +85,8 @@ class HttpTickService:
             running=int(found["running"]),
         )
 
-    def export_jobs(self) -> Mapping[str, Any]:
-        return self._admin("GET", "/export", seconds=60.0)
+    def export_jobs(self, *, seconds: float = 60.0) -> Mapping[str, Any]:
+        return self._admin("GET", "/export", seconds=seconds)
 
     def import_jobs(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._admin("POST", "/import", document, seconds=60.0)

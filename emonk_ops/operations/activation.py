@@ -16,7 +16,7 @@ T = TypeVar("T")
 TROUBLE_SECONDS = 30.0
 
 
-def ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
+def ensure_driver(tools: Toolbox, driver: str, *, at_least: int = 0) -> dict[str, Any] | None:
     """The serving revision drives as `driver`; None when it already did.
 
     Its jobs are the true ones from then on: an export that an interrupted run left is only a
@@ -26,7 +26,7 @@ def ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
     if state.driver == driver and state.role == "driving":
         carried_file.settle(tools.keep)
         return None
-    after = tools.service.activate(driver, expected_epoch=state.epoch)
+    after = tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
     carried_file.settle(tools.keep)
     return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from emonk_ops.errors import NotOffered
 from emonk_ops.operations.driver import who_drives
+from emonk_ops.operations.old_jobs import keep_captured
 from emonk_ops.operations.prerequisites import serving_revision
+from emonk_ops.operations.service_env import default_driver
 from emonk_ops.toolbox import Toolbox
 
 FORM = "tuple/1"
@@ -25,6 +27,7 @@ def capture(tools: Toolbox) -> dict[str, Any]:
         "env": dict(revision.env),
         "traffic": [asdict(share) for share in service.traffic],
         "pinned": service.pinned,
+        "loop": default_driver(revision.env) != "cloud",
         # After a run that was cut short nobody drives: nobody is nothing to go back to.
         "driver": driving.driver if driving.driver != "nobody" else driving.assumed,
         "epoch": driving.state.epoch if driving.state else None,
@@ -44,4 +47,5 @@ def _jobs(tools: Toolbox) -> dict[str, Any] | None:
         exported = tools.service.export_jobs()
     except NotOffered:
         return None
+    keep_captured(tools, exported)
     return {"count": exported["count"], "checksum": exported["checksum"]}

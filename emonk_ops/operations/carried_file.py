@@ -13,6 +13,7 @@ from emonk_ops.errors import StateDamaged, StepFailed
 
 FILE = "carry.json"
 LAST_FILE = "carried-last.json"
+CAPTURED_FILE = "captured-jobs.json"  # as a capture found them
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,16 @@ class Carried:
     epoch: int
     quiesced_at: str
     document: Mapping[str, Any]
+    as_of: str = ""  # of an older export, that stands in for a store which cannot be read
 
 
-def save(keep: Path, carried: Carried) -> None:
+def save(keep: Path, carried: Carried, name: str = FILE) -> None:
     """Written beside and renamed, so that a crash leaves the old file or the new one.
 
     For the owner only: a job's payload may be confidential. Raises StepFailed.
     """
     try:
-        _write(keep, carried)
+        _write(keep, carried, name)
     except OSError as error:
         raise StepFailed(
             f"the exported jobs could not be saved in {keep}: {error.strerror or error}",
@@ -41,16 +43,16 @@ def save(keep: Path, carried: Carried) -> None:
         ) from error
 
 
-def _write(keep: Path, carried: Carried) -> None:
+def _write(keep: Path, carried: Carried, name: str) -> None:
     keep.mkdir(parents=True, exist_ok=True)
-    beside = keep / f"{FILE}.new"
+    beside = keep / f"{name}.new"
     beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump(asdict(carried), file)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(keep / FILE)
+    beside.replace(keep / name)
     _keep_name(keep)
 
 
@@ -71,6 +73,12 @@ def load(keep: Path) -> Carried | None:
 def load_last(keep: Path) -> Carried | None:
     """What was carried last, and arrived."""
     return _read(keep / LAST_FILE)
+
+
+def all_kept(keep: Path) -> tuple[Carried, ...]:
+    """Every export that this machine has."""
+    found = (_read(keep / name) for name in (FILE, LAST_FILE, CAPTURED_FILE))
+    return tuple(one for one in found if one is not None)
 
 
 def _read(path: Path) -> Carried | None:

@@ -19,7 +19,7 @@ from emonk_ops.errors import (
     StepFailed,
     Unreachable,
 )
-from emonk_ops.operations import carried_file
+from emonk_ops.operations import carried_file, left_behind
 from emonk_ops.operations.activation import activated, persistently
 from emonk_ops.operations.carried_file import Carried
 from emonk_ops.operations.hand_back import drive_again, give_back, require_same
@@ -96,9 +96,12 @@ def before_it(tools: Toolbox, revision: str) -> Carried | None:
 def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     """Import into the serving revision, activate, read back, and settle the saved export."""
     wait_for_health(tools, revision)
+    if carried.as_of:
+        left_behind.note(tools, datetime.fromisoformat(carried.as_of))
     was_empty = persistently(tools, lambda: next(iter(tools.service.list_jobs()), None)) is None
     imported = persistently(tools, lambda: tools.service.import_jobs(carried.document))
-    strangers = _silence_strangers(tools, carried)
+    kept = left_behind.kept_since(tools)
+    strangers = _silence_strangers(tools, carried, kept)
     driver = _able(tools, carried, revision)
     state = persistently(tools, lambda: activated(tools, driver, carried.epoch + 1))
     gap = (tools.clock.now() - datetime.fromisoformat(carried.quiesced_at)).total_seconds()
@@ -122,6 +125,8 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
             hint=f"emonk-ops status --env {tools.env.name}",
         )
     carried_file.settle(tools.keep)
+    if kept is not None:
+        left_behind.settle(tools)
     return {
         "revision": revision,
         "carried": True,
@@ -137,17 +142,18 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
     }
 
 
-def _silence_strangers(tools: Toolbox, carried: Carried) -> list[str]:
+def _silence_strangers(tools: Toolbox, carried: Carried, kept: datetime | None) -> list[str]:
     """Jobs that an older carriage left where these arrive; they would run again.
 
-    What was scheduled after the jobs were taken is nobody's leftover.
+    What was scheduled after the jobs were taken is nobody's leftover; nor is what was `kept` there
+    from some time on, since it could not be read when the others were taken away.
     """
     known = {str(job["id"]) for job in carried.document.get("jobs", ())}
     taken = datetime.fromisoformat(carried.quiesced_at)
     found = [
         str(job["id"])
         for job in persistently(tools, lambda: list(tools.service.list_jobs()))
-        if job["id"] not in known and _may_run(job) and _made_at(job) < taken
+        if job["id"] not in known and _may_run(job) and _made_at(job) < min(taken, kept or taken)
     ]
     for job_id in found:
         persistently(tools, partial(tools.service.cancel_job, job_id))

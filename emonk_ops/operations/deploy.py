@@ -76,6 +76,21 @@ def preview_no_loop(tools: Toolbox) -> StepResult:
     return _preview(tools, service_env.CLOUD_ON_FIRESTORE)
 
 
+def ensure_cloud_on_json(tools: Toolbox) -> StepResult:
+    """Partial rollback: out of Firestore with all jobs; Cloud Scheduler stays the only driver."""
+    return _ensure(tools, service_env.CLOUD_ON_JSON)
+
+
+def preview_cloud_on_json(tools: Toolbox) -> StepResult:
+    return _preview(tools, service_env.CLOUD_ON_JSON)
+
+
+def to_cloud_on_json(tools: Toolbox) -> str:
+    """The same revision without asking the one that serves for its jobs; its name."""
+    request = _request(tools, tools.run.describe_service(), service_env.CLOUD_ON_JSON)
+    return _switch(tools, request, ())
+
+
 def _ensure(tools: Toolbox, shape: Shape, command: Argv = ()) -> StepResult:
     changed, facts = False, {}
     if left := carry.unfinished(tools):

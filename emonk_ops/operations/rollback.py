@@ -26,11 +26,11 @@ def inverse_steps(env: Environment, captured: Facts) -> tuple[Step, ...]:
     def restore_revision(tools: Toolbox) -> StepResult:
         return _restore_revision(tools, captured)
 
-    def restore_job(tools: Toolbox) -> StepResult:
-        return _restore_job(tools, captured)
+    def job_as_before(tools: Toolbox) -> StepResult:
+        return restore_job(tools, captured)
 
-    def look(tools: Toolbox) -> StepResult:
-        return _look(tools, captured)
+    def look_at_it(tools: Toolbox) -> StepResult:
+        return look(tools, captured)
 
     return (
         Step("pause-job", f"Pause {env.service.job}", tick_job.ensure_paused, budget_seconds=5.0),
@@ -40,8 +40,10 @@ def inverse_steps(env: Environment, captured: Facts) -> tuple[Step, ...]:
             restore_revision,
             budget_seconds=60.0,
         ),
-        Step("restore-job", _job_title(env, captured), restore_job, budget_seconds=10.0),
-        Step("one-driver", f"Exactly one driver, {drove}; healthy", look, budget_seconds=30.0),
+        Step("restore-job", _job_title(env, captured), job_as_before, budget_seconds=10.0),
+        Step(
+            "one-driver", f"Exactly one driver, {drove}; healthy", look_at_it, budget_seconds=30.0
+        ),
     )
 
 
@@ -126,7 +128,7 @@ def _ensure_driver(tools: Toolbox, drove: str) -> dict[str, Any] | None:
         return None
 
 
-def _restore_job(tools: Toolbox, captured: Facts) -> StepResult:
+def restore_job(tools: Toolbox, captured: Facts) -> StepResult:
     """Its specification and state as captured. One that we made stays, paused: it costs nothing."""
     before = captured.get("scheduler_job")
     now = tools.jobs.describe()
@@ -146,7 +148,7 @@ def _restore_job(tools: Toolbox, captured: Facts) -> StepResult:
     return StepResult(changed, told if changed else f"already so: {told}", {"diff": found})
 
 
-def _look(tools: Toolbox, captured: Facts) -> StepResult:
+def look(tools: Toolbox, captured: Facts) -> StepResult:
     drove = str(captured["driver"])
     judge = driver.cloud_drives_alone if drove == "cloud" else driver.legacy_drives_alone
     if drove not in ("legacy", "cloud"):

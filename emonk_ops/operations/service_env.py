@@ -65,6 +65,7 @@ LEGACY = Shape("legacy", loop=True)
 CLOUD = Shape("cloud", loop=False)
 SHADOW = Shape("shadow", loop=True)
 SHADOW_ON_FIRESTORE = Shape("shadow", loop=True, storage="firestore")
+CLOUD_ON_JSON = Shape("cloud", loop=False, storage="json")
 CLOUD_ON_FIRESTORE = Shape("cloud", loop=False, storage="firestore")
 
 
@@ -87,7 +88,7 @@ def wanted(env: Environment, uri: str, shape: Shape) -> dict[str, str | None]:
 
 def _storage(env: Environment, shape: Shape) -> dict[str, str | None]:
     if shape.storage != "firestore":
-        return {}
+        return {"SCHEDULER_STORAGE": shape.storage} if shape.storage else {}
     return {"SCHEDULER_STORAGE": "firestore", "VERTEX_AI_PROJECT_ID": env.project}
 
 

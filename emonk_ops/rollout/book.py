@@ -25,6 +25,7 @@ class Heading:
     stage: int | None = None
     reason: str = ""
     goes_back: bool = False
+    pre_empts: bool = False  # takes the lock from whoever has it, and records that
 
 
 class RunRecord:
@@ -44,6 +45,11 @@ class RunRecord:
         """Raises LockLost and StateDamaged."""
         self.require_lock()
         return self._journal.append(run=self.id, kind=kind, who=self.who.as_facts(), body=body)
+
+    @property
+    def took_over(self) -> Lease | None:
+        """Whose lock it took, if anybody's."""
+        return None if self._held is None else self._held.took_over
 
     def require_lock(self) -> None:
         """Raises LockLost, where this run had it."""
@@ -123,7 +129,8 @@ class Book:
 
     @contextmanager
     def _held(self, heading: Heading, run_id: str) -> Iterator[tuple[HeldLock, Mapping[str, Any]]]:
-        named: dict[str, str] = {"reason": heading.title, "run": run_id}
+        named: dict[str, Any] = {"reason": heading.title, "run": run_id}
+        named["pre_empts"] = heading.pre_empts
         with ExitStack() as stack:
             try:
                 held = stack.enter_context(self.lock.held(self.who, **named))

@@ -113,6 +113,8 @@ def _event(record: Record) -> str:
             return f"suite {body['suite']}: {body['verdict']}"
         case "captured":
             return "captured the way back"
+        case "rollback.partial":
+            return f"partial rollback of stage {body['stage']}: {body['reason']}"
         case "rollback.started":
             return f"rollback of stage {body['stage']}: {body['reason']}"
         case "rollback.ended":

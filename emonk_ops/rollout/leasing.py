@@ -74,9 +74,14 @@ class LeaseLock(ABC):
         return lease.lives(machine, self._now())
 
     @contextmanager
-    def held(self, who: Identity, *, reason: str, run: str) -> Iterator[HeldLock]:
-        """Take the lock, keep it alive, give it back. Raises Locked with the holder's name."""
-        with self._taken(who, reason, run) as held:
+    def held(
+        self, who: Identity, *, reason: str, run: str, pre_empts: bool = False
+    ) -> Iterator[HeldLock]:
+        """Take the lock, keep it alive, give it back. Raises Locked with the holder's name.
+
+        One that `pre_empts` takes it from whoever has it, who stops at the next change.
+        """
+        with self._taken(who, reason, run, pre_empts) as held:
             stop = threading.Event()
             heart = threading.Thread(
                 target=self._beat, args=(held.lease, stop), name="lock-heartbeat", daemon=True
@@ -126,8 +131,8 @@ class LeaseLock(ABC):
         raise _contended()
 
     @contextmanager
-    def _taken(self, who: Identity, reason: str, run: str) -> Iterator[HeldLock]:
-        held = self._take(who, reason, run, self._ttl)
+    def _taken(self, who: Identity, reason: str, run: str, pre_empts: bool) -> Iterator[HeldLock]:
+        held = self._take(who, reason, run, self._ttl, pre_empts=pre_empts)
         try:
             yield held
         finally:
@@ -136,7 +141,14 @@ class LeaseLock(ABC):
                 self._give_back(held.lease)
 
     def _take(
-        self, who: Identity, reason: str, run: str, lasts: timedelta, *, by_hand: bool = False
+        self,
+        who: Identity,
+        reason: str,
+        run: str,
+        lasts: timedelta,
+        *,
+        by_hand: bool = False,
+        pre_empts: bool = False,
     ) -> HeldLock:
         found: Lease | None = None
         lease: Lease | None = None
@@ -146,7 +158,8 @@ class LeaseLock(ABC):
                 if lease is not None and seen.has(lease):
                     return HeldLock(lease, found, self.require)  # its answer was lost
                 found = seen.lease
-                if found is not None and found.lives(who.machine, seen.now):
+                alive = found is not None and found.lives(who.machine, seen.now)
+                if found is not None and alive and not pre_empts:
                     raise _locked(found)
                 lease = Lease(
                     holder=who.actor,

@@ -187,3 +187,5 @@ class Stage:
     inverse: Callable[[Any, Facts], tuple[Step, ...]] | None  # settings, captured -> steps
     reversibility: Reversibility = Reversibility.FULL
     soak: Callable[[Any], Soak | None] = no_soak  # settings -> soak
+    # Keeps a capture (seq, stage, at, facts) where a machine without the journal finds it.
+    remember: Callable[[Toolbox, Facts], None] | None = None

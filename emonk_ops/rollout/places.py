@@ -70,8 +70,13 @@ class LockPlace(Protocol):
         """Whether its holder may still be at work, as far as `machine` can tell."""
         ...
 
-    def held(self, who: Identity, *, reason: str, run: str) -> AbstractContextManager[HeldLock]:
-        """Take the lock, keep it alive, give it back. Raises Locked with the holder's name."""
+    def held(
+        self, who: Identity, *, reason: str, run: str, pre_empts: bool = False
+    ) -> AbstractContextManager[HeldLock]:
+        """Take the lock, keep it alive, give it back. Raises Locked with the holder's name.
+
+        One that `pre_empts` takes it from whoever has it, who stops at the next change.
+        """
         ...
 
     def acquire(self, who: Identity, *, reason: str, run: str, seconds: float) -> Lease:

@@ -13,6 +13,7 @@ from emonk_ops.rollout.events import CheckEnded, Noted, Observer, PhaseBegan, St
 from emonk_ops.rollout.gates import closed_gates, require_gate_for_force, require_open_gate
 from emonk_ops.rollout.guarded import GuardedPorts
 from emonk_ops.rollout.model import Breach, CheckResult, Facts, Soak, Stage, Step, Verdict
+from emonk_ops.rollout.remembering import remember_new
 from emonk_ops.rollout.report import StageReport, StepOutcome, check_data
 from emonk_ops.rollout.rollback import undo
 from emonk_ops.rollout.sentences import conclude
@@ -244,6 +245,8 @@ class _Attempt:
             record = self._run.write("captured", {"stage": self._stage.number, "facts": facts})
             self._captured = (record.seq, record.body["facts"])
             self._observer.notice(Noted("the way back is written down"))
+            if why := remember_new(self._stage, self._tools, self._read_standing(), record.seq):
+                self._observer.notice(Noted(why, warning=True))
 
     def _apply(self, steps: tuple[Step, ...]) -> bool:
         self._observer.notice(PhaseBegan("steps", len(steps)))

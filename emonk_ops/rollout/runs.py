@@ -24,6 +24,7 @@ class Run:
     exit_code: int | None = None
     summary: str = ""
     changed: bool = False
+    undid: set[int] = field(default_factory=set)  # stages that it rolled back
     broke_off: bool = False  # a step failed, and may have done half of its work
 
     @property

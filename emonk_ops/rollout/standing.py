@@ -59,6 +59,11 @@ class Standing:
                 return capture
         return None
 
+    def capture_of_hold(self) -> Capture | None:
+        """What the rollback undid, or began to undo, that set the hold."""
+        seq = self.hold.capture_seq if self.hold else NO_CAPTURE
+        return next((one for one in self.captures if one.seq == seq), None)
+
     @property
     def unfinished(self) -> tuple[Run, ...]:
         """Runs that stopped half way and whose command has not ended since."""
@@ -67,9 +72,11 @@ class Standing:
             if run.command == injections.COMMAND:
                 continue  # what it left is told by its intents
             key = (run.command, run.stage if run.command == "stage" else None)
-            if run.command == "rollback" and not run.stopped_half_way:
-                # A rollback that ended also answers for the stage it undid.
-                left.pop(("stage", run.stage), None)
+            if run.command.startswith("rollback") and not run.stopped_half_way:
+                # A rollback that ended also answers for the stages it undid, and for others.
+                for kind, stage in list(left):
+                    if kind.startswith("rollback") or stage in run.undid or stage == run.stage:
+                        left.pop((kind, stage))
             if run.stopped_half_way:
                 left[key] = run
             elif run.status != "refused":
@@ -202,9 +209,11 @@ def _rollback_ended(standing: Standing, record: Record) -> None:
     if not record.body.get("ok"):
         return
     if (run := standing.runs.get(record.run)) is not None:
-        # All is undone; what only misses its last record is not unfinished.
-        run.status = "done" if run.command == "rollback" else "rolled_back"
-        run.ended_at = record.at
+        run.undid.add(int(record.body["stage"]))
+        if not record.body.get("more"):
+            # All is undone; what only misses its last record is not unfinished.
+            run.status = "done" if run.command.startswith("rollback") else "rolled_back"
+            run.ended_at = record.at
     seq = int(record.body["capture_seq"])
     undone = next((capture for capture in standing.captures if capture.seq == seq), None)
     if standing.hold is not None and standing.hold.capture_seq == seq:
@@ -221,6 +230,14 @@ def _rollback_ended(standing: Standing, record: Record) -> None:
     for stage in [number for number in standing.passed if number >= undone.stage]:
         if stage > undone.stage or not again:
             del standing.passed[stage]
+
+
+def _partly_rolled_back(standing: Standing, record: Record) -> None:
+    """The stage's capture stays: it leads further back."""
+    stage = int(record.body["stage"])
+    soak.undone(standing.soaks, stage)
+    for number in [number for number in standing.passed if number >= stage]:
+        del standing.passed[number]
 
 
 def _drilled(standing: Standing, record: Record) -> None:
@@ -246,6 +263,7 @@ FOLDS: dict[str, Callable[[Standing, Record], None]] = {
     "attested": _attested,
     "rollback.started": _rollback_started,
     "rollback.ended": _rollback_ended,
+    "rollback.partial": _partly_rolled_back,
     "drill.step.started": _drilled,
     "drill.ended": _drilled,
     "hold.set": _hold_set,

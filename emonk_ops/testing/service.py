@@ -71,7 +71,7 @@ class InMemoryTickService(InMemoryServiceJobs):
                 self._world.store.record = ("nobody", state.epoch + 1)
         return Quiesced(self.driver().epoch, state.driver, True, 0, 0)
 
-    def export_jobs(self) -> Mapping[str, Any]:
+    def export_jobs(self, *, seconds: float = 60.0) -> Mapping[str, Any]:
         self._require_admin("GET /admin/export")
         store = self._world.store
         jobs = [copy.deepcopy(store.jobs[name]) for name in sorted(store.jobs)]

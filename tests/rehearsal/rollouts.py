@@ -67,7 +67,8 @@ class Rollout:
         return Typed(ended.returncode, json.loads(ended.stdout or "{}"), told)
 
     def command(self, *words: str, env: str) -> list[str]:
-        return [sys.executable, "-m", "emonk_ops", *words, "--env", env, "--json"]
+        named = ["--env", env] if env else []
+        return [sys.executable, "-m", "emonk_ops", *words, *named, "--json"]
 
     def stage(self, number: int, *words: str, env: str = "qa", code: int | None = 0) -> Typed:
         said = [f"--confirm={word}=said so" for word in WORDS] if number == 0 else []

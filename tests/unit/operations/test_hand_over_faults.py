@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,7 @@ def test_a_full_disk_in_the_hand_over_does_not_leave_nobody_driving(rig: Rig) ->
     def fill(call: str) -> None:
         if call == "quiesce":
             rig.world.after = lambda _call: None
+            shutil.rmtree(rig.folder / "keep")
             (rig.folder / "keep").write_text("a file where the folder should be")
             rig.journal.full = True
 
