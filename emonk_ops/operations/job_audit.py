@@ -71,7 +71,7 @@ def audit(
     if not recorded:
         return _by_log_alone(job, begin, min(end, now), entries)
     found = JobAudit(job.id)
-    known = {slot: run.outcome for run in job.recent for slot in ends_of(job, run)}
+    known = {slot: run.outcome for run in job.recent for slot in ends_of(job, run, begin)}
     reach, changed = reach_of(job), changed_until(job)
     proven: bool | None = None
     asked = False

@@ -38,10 +38,17 @@ def on_schedule(job: Job, slot: datetime) -> bool:
     return _first_from(job, slot) == slot
 
 
-def ends_of(job: Job, run: Run) -> Iterator[datetime]:
-    """The slots that this run ended; none for an attempt that was tried again."""
-    if run.outcome in ENDS:
-        yield from passed(job, run.slot, run.count, run.through)
+def ends_of(job: Job, run: Run, begin: datetime) -> Iterator[datetime]:
+    """The slots from `begin` on that this run ended; none for an attempt that was tried again."""
+    if run.outcome not in ENDS:
+        return
+    slot = run.slot
+    if run.through is not None and slot < begin and job.schedule.at is None:
+        # A job of seconds that was away for days has folded more slots than anybody counts.
+        slot = max(slot, _first_from(job, begin))
+    for at in passed(job, slot, run.count, run.through):
+        if at >= begin:
+            yield at
 
 
 def passed(job: Job, slot: datetime, count: int, through: datetime | None) -> Iterator[datetime]:

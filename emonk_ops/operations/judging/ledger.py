@@ -35,7 +35,7 @@ class _Plan:
         self.job = job
         self.slots = slots_between(job, rules.begin, rules.end)
         self.changed = changed_until(job)
-        self.on_record = {slot for run in job.recent for slot in ends_of(job, run)}
+        self.on_record = {slot for run in job.recent for slot in ends_of(job, run, rules.begin)}
         self.folded: list[tuple[datetime, datetime, datetime, str]] = []
         self.timed = _period(job) >= rules.grace_seconds
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emonk_ops.errors import ExitCode
@@ -212,6 +212,7 @@ def lived(stored: Job, rng: random.Random, polls: int) -> tuple[Job, datetime]:
 
 
 @settings(deadline=None, max_examples=60)
+@example(Schedule.from_dict({"every": 1.5}), "run_once", 8433, 12)  # more folded than is counted
 @given(SCHEDULES, POLICIES, st.integers(0, 2**32), st.integers(0, 12))
 def test_whatever_a_job_lived_through_no_slot_is_missing(
     schedule: Schedule, misfire: str, seed: int, polls: int
