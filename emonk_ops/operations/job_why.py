@@ -69,7 +69,7 @@ def _meant(job: Job, at: datetime | None) -> datetime | None:
 def _conclude(known: Known, job: Job, slot: datetime) -> tuple[str, bool]:
     name = f"slot {shown(slot)}"
     passed = [run for run in job.recent if run.outcome in ("skipped", "coalesced")]
-    over = next((run for run in passed if slot in ends_of(job, run)), None)
+    over = next((run for run in passed if slot in ends_of(job, run, slot)), None)
     runs = [run for run in job.recent if run.slot == slot and run.outcome in ATTEMPTS]
     if over is not None and not runs:
         return f"{name} {_passed_over(job, over)}", True
@@ -159,7 +159,7 @@ LOG_ENDS = ("Job succeeded", "Job dead", "Job slots skipped", "Job slots coalesc
 def _runs_told(job: Job, slot: datetime) -> list[Fact]:
     found = [Fact(slot, "the slot")]
     for run in job.recent:
-        if run.slot == slot or slot in ends_of(job, run):
+        if run.slot == slot or slot in ends_of(job, run, slot):
             reason = f": {run.reason}" if run.reason else ""
             count = f", {run.count} slots" if run.count != 1 else ""
             told = f"{run.outcome} (attempt {run.attempt}, fence {run.fence}{count}){reason}"
