@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from textwrap import shorten
@@ -14,6 +14,7 @@ from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.runs import Capture, Run
 
 NO_CAPTURE = 0  # of a hold that no rollback set
+Key = tuple[str, int | None]  # command, and the stage of one that runs a stage
 LONGEST_REASON = 160  # on a screen; the journal keeps it whole
 
 
@@ -62,19 +63,35 @@ class Standing:
     @property
     def unfinished(self) -> tuple[Run, ...]:
         """Runs that stopped half way and whose command has not ended since."""
-        left: dict[tuple[str, int | None], Run] = {}
+        left: dict[Key, Run] = {}
         for run in self.runs.values():
             if run.command == injections.COMMAND:
                 continue  # what it left is told by its intents
             key = (run.command, run.stage if run.command == "stage" else None)
-            if run.command == "rollback" and not run.stopped_half_way:
-                # A rollback that ended also answers for the stage it undid.
-                left.pop(("stage", run.stage), None)
+            if not run.stopped_half_way:
+                for other in _answered_by(run, left):
+                    del left[other]
             if run.stopped_half_way:
                 left[key] = run
             elif run.status != "refused":
                 left.pop(key, None)
         return tuple(left.values())
+
+
+def _answered_by(run: Run, left: Mapping[Key, Run]) -> list[Key]:
+    """What nobody can or need go on with after this run ended.
+
+    A rollback ends the stage it undid, those above it, and a drill, which rehearses the same way.
+    A stage that is done ends its drill: it went forth again.
+    """
+    stage = run.stage or 0
+    if run.command == "rollback":
+        commands = ("stage", "drill")
+        return [
+            k for k, one in left.items() if one.command in commands and (one.stage or 0) >= stage
+        ]
+    done = run.command == "stage" and run.status == "done"
+    return [k for k, one in left.items() if done and one.command == "drill" and one.stage == stage]
 
 
 def stand(records: Iterable[Record]) -> Standing:

@@ -85,7 +85,9 @@ class Walk:
         if self.at < 3:
             return "stage 3"
         if self.at == 3:
-            if queues["stage 3"] and not any(queues[name] for name in COMMANDS if name != "stage 3"):
+            if queues["stage 3"] and not any(
+                queues[name] for name in COMMANDS if name != "stage 3"
+            ):
                 return "rollback"
             return "stage 4"
         return "drill" if queues["drill"] else "rollback"
@@ -150,25 +152,24 @@ class Walk:
     def _stands(self, at: int, why: str) -> None:
         """One driver, every job once, nothing left half way, and a soak that adds up."""
         world, self.at = self._world, at
-        storage, driver, job = world.shape()
-        assert (storage, driver) == SHAPES[at][:2], why
-        assert job in SHAPES[at][2], why
+        shape = storage, driver, job = world.shape()
+        assert (storage, driver) == SHAPES[at][:2], f"{why}: {shape}"
+        assert job in SHAPES[at][2], f"{why}: {shape}"
         fences = world.fences()
-        assert set(fences) == set(self._fences), why
-        assert all(fences[name] >= fence for name, fence in self._fences.items()), why
+        assert set(fences) == set(self._fences), f"{why}: {fences}, before: {self._fences}"
+        younger = {name: fence for name, fence in self._fences.items() if fences[name] < fence}
+        assert not younger, f"{why}: {fences}, before: {younger}"
         self._fences = fences
         assert carried_file.load(world.tools.keep) is None, why
         book = world.desk().book
         records, standing = book.journal.records(), book.standing()
-        assert max(standing.passed) == at, why
+        assert max(standing.passed) == at, f"{why}: {standing.passed}"
         assert standing.unfinished == (), f"{why}: {standing.unfinished}"
-        assert book.lock.describe() is None, why
+        assert book.lock.describe() is None, f"{why}: {book.lock.describe()}"
         assert_soaks_add_up(records, standing, at, why)
 
 
-def assert_soaks_add_up(
-    records: Sequence[Record], standing: Standing, at: int, why: str
-) -> None:
+def assert_soaks_add_up(records: Sequence[Record], standing: Standing, at: int, why: str) -> None:
     """Looks follow one another without a gap or an overlap; what is over is closed."""
     until: dict[int, datetime] = {}
     for record in records:
