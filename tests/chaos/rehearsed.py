@@ -18,7 +18,6 @@ from emonk_ops.cli.collaborators import Collaborators
 from emonk_ops.cli.desk import Aim, Desk
 from emonk_ops.operations.analysis.reading import record_of
 from emonk_ops.operations.analysis.records import Run
-from emonk_ops.operations.judging.comparison import logged
 from emonk_ops.settings_file import read_settings
 from emonk_ops.toolbox import Toolbox
 from emonk_ops.wiring import Wiring
@@ -32,6 +31,7 @@ SETTINGS = (
     ("# channels = []", 'channels = ["night@example.com"]'),
     ("[env.qa]\n", '[env.qa]\nincident_plan = "runbook"\nacceptance_intervals = 1\n'),
 )
+LONGEST_WALK = timedelta(days=30)
 FILE_PLACE = '# place = "file"'
 
 
@@ -150,9 +150,10 @@ class Rehearsed:
         """Slots of jobs that two fences brought to a success, in the whole log."""
         now = self.tools.clock.now()
         seen: dict[tuple[str, str], set[int]] = {}
-        for entry in logged(self.tools, now - timedelta(days=2), now):
+        query, since = 'jsonPayload.message="Job succeeded"', now - LONGEST_WALK
+        for entry in self.tools.logs.entries(query, since=since, until=now):
             found = record_of(entry)
-            if isinstance(found, Run) and found.kind == "succeeded":
-                seen.setdefault((found.job_id, found.slot.isoformat()), set()).add(found.fence)
+            assert isinstance(found, Run)
+            seen.setdefault((found.job_id, found.slot.isoformat()), set()).add(found.fence)
         assert seen, "no job ever ran"
         return [f"{job} {slot}" for (job, slot), fences in seen.items() if len(fences) > 1]
