@@ -24,11 +24,15 @@ from emonk_ops.cli.app import build
 from emonk_ops.cli.collaborators import Collaborators
 from emonk_ops.cli.desk import Aim, Desk
 from emonk_ops.errors import UsageError
+from emonk_ops.ports import TickJobSpec
 from emonk_ops.rollout.lease import Lease, born
 from emonk_ops.rollout.model import Look, Soak, Stage, Step
 from emonk_ops.settings import Environment, Target
 from emonk_ops.settings_sample import sample
 from emonk_ops.testing import InMemoryPorts, InMemoryWorld
+from emonk_ops.testing.clock import START
+from emonk_ops.testing.cloud_run import InMemoryTickJobs
+from emonk_ops.tick.jobs import Job, JobState, Schedule
 from emonk_ops.toolbox import Toolbox
 
 if __name__ == "__main__":
@@ -38,6 +42,18 @@ from tests.cli import small_world
 SOAK_SECONDS = 600.0
 SAID = ("--confirm", "word=said so")
 FAULT = {"kind": "scheduler-job", "job": "emonk-agent-tick"}
+
+
+DIGEST = Job(
+    id="digest",
+    type="daily_digest",
+    schedule=Schedule.from_dict({"cron": "0 7 * * *"}),
+    payload={},
+    state=JobState.SCHEDULED,
+    slot=START,
+    due_at=START,
+    created_at=START,
+)
 
 
 def load_stage(number: int) -> Stage:
@@ -79,8 +95,20 @@ SOAK = Soak(
 )
 
 
+def new_run_id() -> str:
+    """run-1, run-2 and so on, in the current folder."""
+    counter = Path("runs")
+    number = int(counter.read_text()) + 1 if counter.exists() else 1
+    counter.write_text(str(number))
+    return f"run-{number}"
+
+
 def collaborators(argv: list[str]) -> Collaborators:
-    world = InMemoryWorld()
+    world = InMemoryWorld(jobs=())
+    world.store.jobs["digest"] = DIGEST.to_dict()
+    spec = TickJobSpec("*/5 * * * *", "Etc/UTC", "http://agent.test/cron/tick")
+    paused = small_world.read()["job"] == "PAUSED"
+    InMemoryTickJobs(world).create(spec, paused=paused)
 
     def open_toolbox(
         env: Environment, *, waits: bool, keep: Path, say: Callable[[str], None]
@@ -90,6 +118,7 @@ def collaborators(argv: list[str]) -> Collaborators:
     return Collaborators(
         open_toolbox=open_toolbox,
         load_stage=load_stage,
+        new_run_id=new_run_id,
         clock=world.clock,
         journal_clock=lambda _env, fallback: fallback,
         argv=tuple(argv),
@@ -125,6 +154,12 @@ class Folder:
         path = self.path / "world.json"
         known = json.loads(path.read_text()) if path.exists() else {}
         path.write_text(json.dumps({**known, **settings}))
+
+    @property
+    def serves(self) -> str:
+        path = self.path / "world.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        return str(known.get("switches", {}).get("serves", "a"))
 
     @property
     def desk(self) -> Desk:
@@ -214,31 +249,33 @@ def _lease(folder: Folder, machine: str, pid: int) -> None:
 
 
 def _locked_alive(folder: Folder) -> None:
-    _passed(folder)
+    _cut_over(folder)
     _lease(folder, folder.desk.who.machine, os.getpid())
 
 
 def _locked_dead(folder: Folder) -> None:
     """Its process id is another process's by now."""
-    _passed(folder)
+    _cut_over(folder)
     _lease(folder, folder.desk.who.machine, os.getppid())
 
 
 def _locked_by_hand(folder: Folder) -> None:
-    _passed(folder)
+    _cut_over(folder)
     folder.must("lock", "acquire", "--reason", "night freeze")
 
 
 def _damaged(folder: Folder) -> None:
-    _passed(folder)
+    _cut_over(folder)
     path = folder.desk.folder / "journal.jsonl"
     path.write_text(path.read_text().replace("run.started", "run.starred", 1))
 
 
 def _fault_open(folder: Folder) -> None:
-    _passed(folder)
+    _cut_over(folder)
+    folder.world(job="PAUSED")
     body = {"id": "f-1", "injection": "missed-ticks", "undo": [FAULT], "plan": {"heals": ""}}
-    folder.desk.book.note("injection.intent", body)
+    with _inside(folder.path):
+        folder.desk.book.note("injection.intent", body)
 
 
 STATES: dict[str, Callable[[Folder], None]] = {
