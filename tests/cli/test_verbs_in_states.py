@@ -191,7 +191,7 @@ TABLE: dict[str, tuple[str, dict[str, Cell]]] = {
         row(
             (DONE, "lock       free"),
             {"held": (DONE, "ON HOLD since"), "rolled back": (DONE, "ON HOLD since")},
-            {"soaking": (DONE, "stage 4 (watch): nothing of 10 m 0 s covered")},
+            {"soaking": (DONE, "stage 4 (watch): 0 s of 10 m 0 s covered")},
             {"rollback begun": (DONE, "ROLLBACK NOT ENDED since")},
             {"stage killed": (DONE, "go on with: emonk-ops stage 4 --env qa")},
             {"drill killed": (DONE, "go on with: emonk-ops rollback drill --env qa")},
@@ -292,3 +292,34 @@ def test_a_lock_that_cannot_be_recorded_is_neither_taken_nor_given_back(
     code, _ = folder.type("lock", "acquire", "--reason", "mine")
     assert code == REFUSED
     assert "free" in folder.type("lock", "status")[1]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("stage killed", "stage 4"),
+        ("stage killed", "rollback --yes"),
+        ("drill killed", "rollback drill"),
+        ("drill killed", "stage 4"),
+        ("drill killed", "rollback --yes"),
+        ("rollback begun", "rollback --yes"),
+    ],
+)
+def test_what_is_unfinished_ends_with_the_command_that_goes_on_or_back(
+    state: str, words: str, template: Template, tmp_path: Path
+) -> None:
+    folder = copied(template(state), tmp_path / "env")
+    assert "! unfinished" in folder.type("status")[1]
+    folder.must(*words.split())
+    assert "! unfinished" not in folder.type("status")[1]
+
+
+def test_what_never_began_is_answered_by_a_rollback_of_the_stage_below(
+    template: Template, tmp_path: Path
+) -> None:
+    folder = copied(template("passed 1"), tmp_path / "env")
+    body = {"command": "stage", "stage": 4, "title": "stage 4", "reason": ""}
+    folder.note("run.started", body)
+    assert "unfinished: stage 4" in folder.type("history")[1]
+    folder.must("rollback", "--yes")
+    assert "unfinished: " not in folder.type("history")[1]

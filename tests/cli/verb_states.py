@@ -155,6 +155,11 @@ class Folder:
         known = json.loads(path.read_text()) if path.exists() else {}
         path.write_text(json.dumps({**known, **settings}))
 
+    def note(self, kind: str, body: Mapping[str, Any]) -> None:
+        """A record of a run of its own."""
+        with _inside(self.path):
+            self.desk.book.note(kind, body)
+
     @property
     def serves(self) -> str:
         path = self.path / "world.json"
@@ -274,8 +279,7 @@ def _fault_open(folder: Folder) -> None:
     _cut_over(folder)
     folder.world(job="PAUSED")
     body = {"id": "f-1", "injection": "missed-ticks", "undo": [FAULT], "plan": {"heals": ""}}
-    with _inside(folder.path):
-        folder.desk.book.note("injection.intent", body)
+    folder.note("injection.intent", body)
 
 
 STATES: dict[str, Callable[[Folder], None]] = {
