@@ -78,7 +78,7 @@ gated_by = "qa"               # qa's stage 4 and rollback drill come before this
 [alerts]
 # Whom the alert policies notify: email addresses, for which a channel is found or made, and full
 # names of channels (`gcloud beta monitoring channels list`), each for the project it names.
-# channels = []
+{channels}
 
 [state]
 # Where journal, lock and evidence are, apart from the storage of the jobs: "file" is the folder
@@ -99,8 +99,14 @@ def sample(target: Target) -> str:
     """The sample for the real cloud, or for the sandbox's two projects."""
     if target is Target.SANDBOX:
         return SAMPLE.format(
-            target=target, qa_project="emonk-qa", production_project="emonk-production"
+            target=target,
+            qa_project="emonk-qa",
+            production_project="emonk-production",
+            channels='channels = ["oncall@example.com"]',
         )
     return SAMPLE.format(
-        target=target, qa_project="your-qa-project", production_project="your-production-project"
+        target=target,
+        qa_project="your-qa-project",
+        production_project="your-production-project",
+        channels="# channels = []",
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from emonk_ops.operations import deploy, driver, prerequisites, probes, traffic
+from emonk_ops.operations import deploy, driver, probes, traffic
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
+from emonk_ops.stages import parts
 
 
 def checks(_env: Environment) -> tuple[Check, ...]:
     return (
-        Check("service-before", "The service is healthy before", prerequisites.service_healthy),
+        parts.service_before(),
         Check("no-enabled-job", "No scheduler job is enabled", driver.no_job_enabled),
     )
 

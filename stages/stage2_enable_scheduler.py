@@ -6,16 +6,17 @@ paused, one canary tick proves the way in, and the legacy loop keeps driving unt
 
 from __future__ import annotations
 
-from emonk_ops.operations import deploy, driver, prerequisites, tick_job, tick_metrics
+from emonk_ops.operations import deploy, driver, tick_job, tick_metrics
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
+from emonk_ops.stages import parts
 
 
 def checks(_env: Environment) -> tuple[Check, ...]:
     return (
-        Check("service-before", "The service is healthy before", prerequisites.service_healthy),
+        parts.service_before(),
         Check("one-driver-before", "At most one driver before", driver.at_most_one_driver),
     )
 

@@ -12,9 +12,6 @@ from emonk_ops.operations import (
     driver,
     judgeable,
     prerequisites,
-    probes,
-    tick_job,
-    traffic,
 )
 from emonk_ops.operations.capture import capture
 from emonk_ops.operations.rollback import inverse_steps
@@ -23,11 +20,12 @@ from emonk_ops.operations.shadow_neighbours import neighbours_check
 from emonk_ops.operations.shadow_soak import shadow_soak
 from emonk_ops.rollout.model import Check, Stage, Step
 from emonk_ops.settings import Environment
+from emonk_ops.stages import parts
 
 
 def checks(_env: Environment) -> tuple[Check, ...]:
     return (
-        Check("service-before", "The service is healthy before", prerequisites.service_healthy),
+        parts.service_before(),
         Check("one-driver-before", "At most one driver before", driver.at_most_one_driver),
         Check(
             "json-one-instance",
@@ -48,33 +46,18 @@ def plan(env: Environment) -> tuple[Step, ...]:
             preview=deploy.preview_shadow_revision,
             budget_seconds=120.0,
         ),
-        Step(
-            "job",
-            f"Cloud Scheduler job {env.service.job}: {env.cadence!r}, as specified",
-            tick_job.ensure_job,
-            preview=tick_job.preview_job,
-            budget_seconds=15.0,
-        ),
-        Step(
-            "enable",
-            f"Resume {env.service.job}, where it is paused",
-            tick_job.ensure_enabled,
-            preview=tick_job.preview_enabled,
-            budget_seconds=10.0,
-        ),
+        *parts.job_steps(env),
     )
 
 
 def verify(env: Environment) -> tuple[Check, ...]:
     return (
-        Check("serving-revision", "The deployed revision serves", traffic.latest_serves),
-        Check("health", f"GET {env.service.health_path} answers 200", probes.healthy),
+        *parts.serves_well(env),
         Check("shadow-mode", "SCHEDULER_SHADOW_MODE is read back", both_paths.shadow_mode_is_on),
-        Check("job-state", "state: ENABLED, as specified", tick_job.job_enabled_as_specified),
-        Check("oidc", "httpTarget.oidcToken configured", tick_job.oidc_configured),
+        *parts.job_ticks(),
         Check("both-drive", "Both drive, each slot once", driver.both_drive),
         Check("both-alive", "Both paths have completed a tick", both_paths.both_tick),
-        Check("startup-errors", "No errors during start-up", probes.no_errors_since_start),
+        parts.no_startup_errors(),
     )
 
 

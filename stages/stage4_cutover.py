@@ -12,9 +12,6 @@ from emonk_ops.operations import (
     deploy,
     driver,
     prerequisites,
-    probes,
-    tick_job,
-    traffic,
 )
 from emonk_ops.operations.acceptance.checks import acceptance_checks
 from emonk_ops.operations.acceptance.soak import production_soak
@@ -23,6 +20,7 @@ from emonk_ops.operations.rollback import inverse_steps
 from emonk_ops.rollout import precedents
 from emonk_ops.rollout.model import Check, Reversibility, Stage, Step
 from emonk_ops.settings import Environment
+from emonk_ops.stages import parts
 
 
 def checks(env: Environment) -> tuple[Check, ...]:
@@ -46,7 +44,7 @@ def checks(env: Environment) -> tuple[Check, ...]:
         ),
         Check("alerts-configured", "Monitoring alerts configured", cutover.alerts_configured),
         Check("incident-plan", "Incident response plan documented", cutover.incident_plan_named),
-        Check("service-before", "The service is healthy before", prerequisites.service_healthy),
+        parts.service_before(),
         *(_gates(env) if env.gated_by else ()),
     )
 
@@ -84,32 +82,17 @@ def plan(env: Environment) -> tuple[Step, ...]:
             preview=deploy.preview_no_loop,
             budget_seconds=120.0,
         ),
-        Step(
-            "job",
-            f"Cloud Scheduler job {env.service.job}: {env.cadence!r}, as specified",
-            tick_job.ensure_job,
-            preview=tick_job.preview_job,
-            budget_seconds=15.0,
-        ),
-        Step(
-            "enable",
-            f"{env.service.job} is enabled",
-            tick_job.ensure_enabled,
-            preview=tick_job.preview_enabled,
-            budget_seconds=10.0,
-        ),
+        *parts.job_steps(env),
     )
 
 
 def verify(env: Environment) -> tuple[Check, ...]:
     return (
-        Check("serving-revision", "The deployed revision serves", traffic.latest_serves),
-        Check("health", f"GET {env.service.health_path} answers 200", probes.healthy),
+        *parts.serves_well(env),
         Check("storage", "The storage is read back", cutover.storage_switched),
         Check("loop-gone", "The legacy loop is off", cutover.loop_is_gone),
         Check("one-driver", "One driver: Cloud Scheduler", driver.cloud_drives_alone),
-        Check("job-state", "state: ENABLED, as specified", tick_job.job_enabled_as_specified),
-        Check("oidc", "httpTarget.oidcToken configured", tick_job.oidc_configured),
+        *parts.job_ticks(),
         Check(
             "documents",
             f"Documents of {env.service.collection} are created, with {env.service.lease_field}",
@@ -117,8 +100,16 @@ def verify(env: Environment) -> tuple[Check, ...]:
         ),
         Check("ticks", "A tick of Cloud Scheduler has completed", both_paths.scheduler_ticks),
         Check("storage-errors", "No errors in Firestore operations", cutover.no_storage_errors),
-        Check("startup-errors", "No errors during start-up", probes.no_errors_since_start),
+        parts.no_startup_errors(),
     )
+
+
+def acceptance(env: Environment) -> tuple[Check, ...]:
+    """The guide's seven criteria; the journal answers for the failures that were injected."""
+    handled = Check(
+        "failures-handled", "Failure scenarios handled gracefully", precedents.failures_handled
+    )
+    return (*acceptance_checks(env), handled)
 
 
 STAGE = Stage(
@@ -129,7 +120,7 @@ STAGE = Stage(
     checks=checks,
     plan=plan,
     verify=verify,
-    acceptance=acceptance_checks,
+    acceptance=acceptance,
     capture=capture,
     inverse=inverse_steps,
     reversibility=Reversibility.FULL,

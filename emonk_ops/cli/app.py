@@ -69,7 +69,7 @@ ENTRIES = {
     "config": Entry("The settings and where they come from.", "config", "config_app"),
     "sandbox": Entry("A Google Cloud in a directory, to rehearse in.", "sandbox", "sandbox_app"),
     "rehearse": Entry(
-        "Play the rollout in the sandbox: stages 0 to 2 in QA, a failing deploy, rollbacks.",
+        "Play the rollout in the sandbox: both environments, failures, rollbacks, days of soak.",
         "rehearsal_command",
     ),
     "help": Entry("Things worth knowing.", "help_topics", "help_app"),

@@ -81,7 +81,7 @@ def _soaks(standing: Standing, env: str) -> Iterator[Part]:
             f"{_time(soak.covered_seconds)} of {_time(soak.needed_seconds)} covered{extended}; "
             f"looked until {soak.until:%Y-%m-%d %H:%M:%S}Z, coverage {soak.coverage:.1%}; "
             f"done about {soak.ends_about:%Y-%m-%d %H:%M}Z (what is left, divided by that "
-            f"coverage); breaches: {breaches or 'none'}"
+            f"coverage); last look: {soak.last or 'none yet'}; breaches: {breaches or 'none'}"
         )
         hint = f"emonk-ops stage {stage} --env {env} --no-wait"
         yield Part("soak", words, soak.facts(), ok=not soak.streaks, hint=hint)

@@ -18,8 +18,9 @@ def rehearse(
             "--dir", help="Play in this new folder and keep it (default: a temporary one)."
         ),
     ] = None,
+    short: Annotated[bool, typer.Option("--short", help="Stages 0 to 2 in QA: seconds.")] = False,
 ) -> None:
-    """Play the rollout in the sandbox: stages 0 to 2 in QA, a failing deploy, rollbacks."""
+    """Play the rollout in the sandbox: both environments, failures, rollbacks, days of soak."""
     import tempfile
 
     if folder is not None:
@@ -27,23 +28,23 @@ def rehearse(
             typer.echo(f"rehearse: {folder} is not empty; name a new folder", err=True)
             raise typer.Exit(2)
         folder.mkdir(parents=True, exist_ok=True)
-        _play_in(folder.resolve())
+        _play_in(folder.resolve(), short)
         return
     with tempfile.TemporaryDirectory(prefix="emonk-rehearsal-") as temporary:
-        _play_in(Path(temporary))
+        _play_in(Path(temporary), short)
 
 
-def _play_in(folder: Path) -> None:
+def _play_in(folder: Path, short: bool) -> None:
     import shlex
 
     from emonk_ops.clock import Stopwatch
-    from emonk_ops.rehearsal.story import whole_story
+    from emonk_ops.rehearsal.story import short_story, whole_story
     from emonk_ops.rehearsal.theatre import Theatre
 
     theatre = Theatre(folder)
     stopwatch = Stopwatch()
     played: list[Played] = []
-    acts = whole_story()
+    acts = short_story() if short else whole_story()
     try:
         for number, act in enumerate(acts, 1):
             prefix = "".join(f"{name}={value} " for name, value in act.env.items())

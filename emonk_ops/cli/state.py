@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from emonk_ops.errors import Refused
 from emonk_ops.settings import FILE_PLACE
@@ -12,13 +12,31 @@ from emonk_ops.settings import FILE_PLACE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emonk_ops.cli.desk import Desk
+    from emonk_ops.cli.collaborators import Collaborators
     from emonk_ops.clock import Clock
     from emonk_ops.rollout.book import Book
+    from emonk_ops.rollout.identity import Identity
+    from emonk_ops.rollout.interruption import Interruption
     from emonk_ops.rollout.places import JournalPlace, LockPlace
     from emonk_ops.rollout.reach import Reach
     from emonk_ops.rollout.shared_evidence import SharedEvidence
+    from emonk_ops.settings import Environment
     from emonk_ops.toolbox import Evidence
+
+
+class Place(Protocol):
+    """Of the command's desk, what its state needs."""
+
+    @property
+    def env(self) -> Environment: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def who(self) -> Identity: ...
+    @property
+    def interruption(self) -> Interruption: ...
+    @property
+    def with_(self) -> Collaborators: ...
 
 
 def _size(path: Path) -> int:
@@ -29,7 +47,7 @@ def _size(path: Path) -> int:
 class State:
     """One environment's state, as one command sees it."""
 
-    desk: Desk
+    desk: Place
 
     def book(self) -> Book:
         from emonk_ops.rollout.book import Book

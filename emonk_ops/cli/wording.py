@@ -61,7 +61,7 @@ def finding_lines(result: CheckResult) -> list[str]:
 
 
 def check_title(result: CheckResult) -> str:
-    also = " (advisory)" if result.check.advisory else ""
+    also = " (advisory)" if result.advisory else ""
     attested = " attested" if result.attestation is not None else ""
     return f"{result.finding.verdict}{attested} {result.check.id}: {result.check.sentence}{also}"
 

@@ -12,6 +12,7 @@ from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.toolbox import Toolbox
 
 LOG_LAG_SECONDS = 20.0
+START_UP = timedelta(minutes=15)
 BEFORE_READY = timedelta(minutes=10)  # start-up lines come before the revision is called ready
 # The guide's own example; nobody in it is an allowed user.
 WEBHOOK_BODY = {"message": {"sender": {"email": "test@example.com"}, "text": "test"}}
@@ -73,11 +74,13 @@ def startup_lines_logged(tools: Toolbox) -> Finding:
 
 
 def no_errors_since_start(tools: Toolbox) -> Finding:
+    """In the first minutes of the revision that serves; later errors are the soak's to judge."""
     revision = serving_revision(tools)
     found = list(
         tools.logs.entries(
             f"{_of_revision(revision)} AND severity>=ERROR",
             since=revision.created_at - BEFORE_READY,
+            until=revision.created_at + START_UP,
             limit=20,
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from emonk_ops.operations.evidence.keeping import keep_shadow
@@ -118,7 +119,13 @@ def _line(comparison: Comparison, names: tuple[str, ...]) -> Finding:
 
 def duplicate_detection(tools: Toolbox) -> Finding:
     """Nothing ran twice although both paths asked for the same jobs, and the judge would know."""
-    return _detects_duplicates(window(tools).comparison)
+    found = _detects_duplicates(window(tools).comparison)
+    if found.verdict is Verdict.INCONCLUSIVE and not found.facts.get("certificate", True):
+        # No run of a tick is old enough yet to try the judge with.
+        soak = tools.memo["soak"]
+        rules = rules_for(tools, soak.began_at, soak.until)
+        return replace(found, more_seconds=rules.horizon.total_seconds())
+    return found
 
 
 def _detects_duplicates(found: Comparison) -> Finding:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
+from emonk_ops.rollout.patient_logs import PatientLogs
 from emonk_ops.toolbox import Ports
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class GuardedPorts:
 
     @property
     def logs(self) -> Logs:
-        return self._ports.logs
+        return PatientLogs(self._ports.logs, self._ports.clock)
 
     @property
     def platform(self) -> Platform:

@@ -37,7 +37,7 @@ def _check_suite(
             Xml.SubElement(case, tag, type=str(finding.verdict), message=text).text = _clean(
                 finding.hint
             )
-        elif result.check.advisory and finding.verdict is not Verdict.PASS:
+        elif result.advisory and finding.verdict is not Verdict.PASS:
             Xml.SubElement(case, "skipped", message=f"advisory {finding.verdict}: {text}")
         Xml.SubElement(case, "system-out").text = text
     _count(suite)

@@ -70,10 +70,16 @@ class CheckResult:
     seconds: float = 0.0
 
     @property
-    def holds(self) -> bool:
-        if self.finding.verdict is Verdict.PASS or self.check.advisory:
+    def advisory(self) -> bool:
+        """Whether this answer is told and does not block."""
+        if self.check.advisory:
             return True
-        if self.finding.verdict is Verdict.INCONCLUSIVE and self.check.inconclusive_is_advisory:
+        tendency = self.check.inconclusive_is_advisory
+        return tendency and self.finding.verdict is Verdict.INCONCLUSIVE
+
+    @property
+    def holds(self) -> bool:
+        if self.finding.verdict is Verdict.PASS or self.advisory:
             return True
         may_attest = self.finding.verdict in (Verdict.ASK, Verdict.ERROR)
         return may_attest and self.attestation is not None

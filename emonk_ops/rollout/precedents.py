@@ -113,6 +113,27 @@ def injections_passed(tools: Toolbox) -> Finding:
     return Finding(Verdict.PASS, told, facts)
 
 
+def failures_handled(tools: Toolbox) -> Finding:
+    """By the suite that was run here, else where this environment is gated; else a person says."""
+    env = tools.env
+    for name in (env.name, env.gated_by):
+        standing = _standing(tools, name) if name else None
+        suite = standing.injections.newest_suite(STAGE_4) if standing is not None else None
+        if suite is None:
+            continue
+        told = f"suite in {name} at {suite.at:%Y-%m-%d %H:%M}Z: {suite.verdict}"
+        facts = {"at": suite.at.isoformat(), "parts": list(suite.parts)}
+        if suite.passed:
+            return Finding(Verdict.PASS, told, facts)
+        again = f"emonk-ops inject suite --env {name}"
+        return Finding(Verdict.FAIL, told, facts, again)
+    return Finding(
+        Verdict.ASK,
+        "no failure was injected",
+        hint=f"emonk-ops inject suite --env {env.gated_by or env.name}, then this stage again",
+    )
+
+
 def _standing(tools: Toolbox, env: str) -> Standing | None:
     if tools.standing_of is None:
         return None

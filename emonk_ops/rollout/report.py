@@ -116,7 +116,7 @@ def check_data(result: CheckResult) -> dict[str, Any]:
         "sentence": result.check.sentence,
         "verdict": str(result.finding.verdict),
         "holds": result.holds,
-        "advisory": result.check.advisory,
+        "advisory": result.advisory,
         "summary": result.finding.summary,
         "facts": dict(result.finding.facts),
         "hint": result.finding.hint,

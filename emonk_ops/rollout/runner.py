@@ -132,10 +132,11 @@ class _Attempt:
         stage, env = self._stage, self._tools.env
         steps, soak = stage.plan(env), stage.soak(env)
         soaking = self._soaking(soak, steps) if soak else None
-        if soaking and self._is_soaking():
-            # What it began goes on; a step that would act again is drift, and the soak's to judge.
+        if soaking and self._goes_on():
+            # What an earlier run began and verified: a step that would act again is drift, and what
+            # was logged since is the soak's to judge.
             self._capture()
-            ready = self._soaked(soaking) and self._verified()
+            ready = self._soaked(soaking)
         else:
             ready = self._prepared(steps) and self._verified()
             ready = ready and (soaking is None or self._soaked(soaking))
@@ -174,9 +175,13 @@ class _Attempt:
             if not self._soaked(soaking):
                 return
 
-    def _is_soaking(self) -> bool:
+    def _goes_on(self) -> bool:
+        """Whether a soak is under way, or done and not accepted yet."""
         state = self._standing.soaks.get(self._stage.number)
-        return state is not None and state.open
+        if state is None:
+            return False
+        accepted = self._stage.number in self._standing.passed
+        return state.open or (state.ended == "done" and not accepted)
 
     def _soaking(self, soak: Soak, steps: tuple[Step, ...]) -> Soaking:
         return Soaking(

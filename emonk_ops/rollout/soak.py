@@ -27,6 +27,7 @@ class SoakState:
     until: datetime
     covered_seconds: float = 0.0
     looks: int = 0
+    last: str = ""  # what the newest look saw
     totals: Counter[str] = field(default_factory=Counter)  # looks with a breach, by criterion
     streaks: Counter[str] = field(default_factory=Counter)  # the last ones, without a break
     extensions: int = 0
@@ -51,8 +52,11 @@ class SoakState:
         """When it is done if coverage stays what it was."""
         return self.until + timedelta(seconds=self.left_seconds / max(self.coverage, LEAST_SHARE))
 
-    def note(self, until: datetime, covered_seconds: float, criteria: frozenset[str]) -> None:
+    def note(
+        self, until: datetime, covered_seconds: float, criteria: frozenset[str], said: str
+    ) -> None:
         self.until = until
+        self.last = said
         self.covered_seconds += covered_seconds
         self.looks += 1
         self.totals.update(criteria)
@@ -69,6 +73,7 @@ class SoakState:
             "left_seconds": round(self.left_seconds, 1),
             "coverage": round(self.coverage, 4),
             "looks": self.looks,
+            "last_look": self.last,
             "breaches": dict(self.totals),
             "extensions": self.extensions,
             "ended": self.ended,
@@ -154,7 +159,8 @@ def looked(soaks: Soaks, record: Record) -> None:
     if state := soaks.get(int(body["stage"])):
         criteria = frozenset(str(one["criterion"]) for one in body["breaches"])
         until = datetime.fromisoformat(str(body["until"]))
-        state.note(until, float(body["covered_seconds"]), criteria)
+        said = str(body.get("summary", ""))
+        state.note(until, float(body["covered_seconds"]), criteria, said)
 
 
 def extended(soaks: Soaks, record: Record) -> None:

@@ -67,10 +67,12 @@ class Soaking:
         while True:
             now = server_now(self._tools)
             state = self._mine(now)
-            if state.open:
-                if (breach := self._drifted(state, now)) or (breach := self._look(state, now)):
-                    return self._breached(breach)
-                state = self._require()
+            breach = self._drifted(state, now)
+            if breach is None and state.open:
+                breach = self._look(state, now)
+            if breach is not None:
+                return self._breached(breach)
+            state = self._require()
             if not state.left_seconds:
                 return self._done(state)
             if not self._tools.waits:

@@ -17,7 +17,6 @@ from emonk_ops.tick.in_process import NoLoop
 
 if TYPE_CHECKING:
     from emonk_ops.tick.engine import Engine
-    from emonk_ops.tick.scheduler import CronScheduler
     from emonk_ops.tick.ticks import TickReport
 
 
@@ -79,7 +78,7 @@ class LegacyLoop(NoLoop):
 class LegacyAgent:
     """`start_scheduler()`, mixed into AgentCore."""
 
-    scheduler: CronScheduler
+    scheduler: LegacyLoop
 
     async def start_scheduler(self) -> None:
         """Begin the in-process cron loop."""

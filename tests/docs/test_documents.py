@@ -25,7 +25,9 @@ DOCUMENTS = (
 
 
 def code_blocks(text: str) -> Iterator[str]:
-    for block in re.findall(r"```(?:bash)?\n(.*?)```", text, flags=re.DOTALL):
+    for language, block in re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL):
+        if language not in ("", "bash"):
+            continue
         yield from block.replace("\\\n", " ").splitlines()
 
 

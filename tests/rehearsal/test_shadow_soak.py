@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -62,24 +61,6 @@ def _rolled_back_to_what_was(rollout: Rollout) -> None:
     job = tools.jobs.describe()
     assert job is not None
     assert job.state == "ENABLED"
-
-
-@pytest.mark.timeout(300)
-def test_a_pipeline_that_comes_back_reaches_the_same_verdicts(rollout: Rollout) -> None:
-    at_once = rollout.stage(3).verdicts("acceptance")
-    _rolled_back_to_what_was(rollout)
-    rollout.types("resume", "--reason", "once more, by a pipeline")
-    rng = random.Random(3)
-    waiting = rollout.stage(3, "--no-wait", code=75)
-    while waiting.code == 75:
-        assert "left" in waiting.data["summary"]
-        rollout.passes(timedelta(minutes=rng.randint(1, 25)))
-        waiting = rollout.stage(3, "--no-wait", code=None)
-    assert waiting.code == 0, waiting.told
-    assert waiting.verdicts("acceptance") == at_once
-    ended = [one["body"] for one in rollout.journal() if one["kind"] == "step.ended"]
-    deployed = [one for one in ended if one["id"] == "shadow-mode" and one["changed"]]
-    assert len(deployed) == 2, "once for each of the two, however often it came back"
 
 
 @pytest.mark.timeout(300)

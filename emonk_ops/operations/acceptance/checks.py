@@ -14,7 +14,6 @@ from emonk_ops.settings import Environment
 from emonk_ops.toolbox import Toolbox
 
 TENDENCIES = ("error-rate", "latency-p99")
-FAILURES = "Failure scenarios handled gracefully"
 
 
 def acceptance_checks(env: Environment) -> tuple[Check, ...]:
@@ -32,7 +31,7 @@ def acceptance_checks(env: Environment) -> tuple[Check, ...]:
         for name, sentence, judge in CRITERIA
     )
     appendix = appendix_checks(env) if env.gated_by else ()
-    return (*first_hour_checks(env), *measured, Check("failures-handled", FAILURES), *appendix)
+    return (*first_hour_checks(env), *measured, *appendix)
 
 
 def _over_the_soak(judge: Judge) -> Callable[[Toolbox], Finding]:

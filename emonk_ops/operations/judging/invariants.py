@@ -36,11 +36,12 @@ def invariants(ledger: Ledger, *, lacking: str) -> Iterator[Ruling]:
     for name, classes, told in INVARIANTS:
         count = sum(ledger.classes[one] for one in classes)
         shown = [text for one in classes for text in ledger.examples.get(one, [])]
-        facts = {"n": n, "count": count, "examples": shown}
+        facts: dict[str, object] = {"n": n, "count": count, "examples": shown}
         if count:
             verdict, summary = Verdict.FAIL, f"{count} of {n} {told}: {few(shown, count)}"
         elif n == 0:
             verdict, summary = Verdict.INCONCLUSIVE, "no slot of a job could be judged"
+            facts["more_seconds"] = ledger.horizon_seconds
         elif lacking:
             verdict, summary = Verdict.INCONCLUSIVE, f"0 in {n} slots, but {lacking} does not hold"
         else:
@@ -125,7 +126,7 @@ def _lines(seen: Pass, rules: Rules) -> Ruling:
 
 def _slots(ledger: Ledger, rules: Rules) -> Ruling:
     n, open_ends = ledger.judged, ledger.classes[SlotClass.INCOMPLETE]
-    facts = {
+    facts: dict[str, object] = {
         "n": n,
         "incomplete": open_ends,
         "edge": ledger.classes[SlotClass.EDGE],
@@ -146,6 +147,8 @@ def _slots(ledger: Ledger, rules: Rules) -> Ruling:
     if ledger.unshadowed:
         wrong.append(f"{ledger.unshadowed} ticks ran while one path drove alone")
     if n == 0:
+        if not wrong:
+            facts["more_seconds"] = ledger.horizon_seconds
         wrong.append("no slot could be judged")
     told = "; ".join(wrong) or f"{n} slots in {rules.hours:.1f} h, each with its end"
     verdict = Verdict.INCONCLUSIVE if wrong else Verdict.PASS

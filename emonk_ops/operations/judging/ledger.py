@@ -70,6 +70,11 @@ class Ledger:
             self._expect_next(plan)
 
     @property
+    def horizon_seconds(self) -> float:
+        """How long behind a slot it is known how it went."""
+        return self._rules.horizon.total_seconds()
+
+    @property
     def judged(self) -> int:
         """Slots of which it is known how they went."""
         aside = (SlotClass.EDGE, SlotClass.FOLDED, SlotClass.EXTRA, SlotClass.INCOMPLETE)

@@ -28,7 +28,7 @@ from .conftest import START, Rollout
 if TYPE_CHECKING:
     Listener = Callable[[str, int], None]
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 
 
 class Killed(BaseException):
@@ -177,7 +177,7 @@ def drill(days: float = 1.0, version: str = VERSION) -> Drill:
         (drill(), Verdict.PASS, "back in 4.2 s"),
         (None, Verdict.FAIL, "no rollback drill in qa, or the last did not end well"),
         (drill(days=8), Verdict.FAIL, "more than 7 days ago"),
-        (drill(version="0.1.0"), Verdict.FAIL, "with version 0.1.0, not 0.2.0"),
+        (drill(version="0.1.0"), Verdict.FAIL, "with version 0.1.0, not 0.3.0"),
     ],
 )
 def test_production_asks_for_a_drill_of_this_version_lately(
@@ -209,7 +209,7 @@ def shadowed(version: str = VERSION, **passed: Any) -> Standing:
         (shadowed(), Verdict.PASS, "1 h 0 m of healthy shadow"),
         (Standing(), Verdict.FAIL, "stage 3 has not passed in qa"),
         (shadowed(passed={}), Verdict.FAIL, "stage 3 has not passed in qa"),
-        (shadowed("0.1.0"), Verdict.FAIL, "the shadow was of version 0.1.0, and 0.2.0 runs"),
+        (shadowed("0.1.0"), Verdict.FAIL, "the shadow was of version 0.1.0, and 0.3.0 runs"),
     ],
 )
 def test_a_shadow_is_evidence_for_the_version_that_was_in_it(

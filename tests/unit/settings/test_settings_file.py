@@ -39,7 +39,7 @@ def test_the_sample_is_read_and_means_what_the_guide_says(tmp_path: Path, target
 
 
 def test_every_setting_is_documented_in_the_sample_with_its_default(tmp_path: Path) -> None:
-    text = sample(Target.SANDBOX)
+    text = sample(Target.GCP)
     opened = "\n".join(
         line.removeprefix("# ") if line.startswith("# ") and " = " in line else line
         for line in text.splitlines()
