@@ -28,7 +28,6 @@ EVENTS = re.compile(r"^(journal|call) events: (\d+)$", re.MULTILINE)
 SHORT = {"EMONK_SHADOW_HOURS": "0.2", "EMONK_SOAK_HOURS": "0.1"}
 SETTINGS = (
     ('cadence = "*/5 * * * *"', 'cadence = "* * * * *"'),
-    ("# channels = []", 'channels = ["night@example.com"]'),
     ("[env.qa]\n", '[env.qa]\nincident_plan = "runbook"\nacceptance_intervals = 1\n'),
 )
 LONGEST_WALK = timedelta(days=30)

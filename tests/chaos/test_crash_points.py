@@ -17,7 +17,7 @@ from .walk import FOLLOWS, Point, Walk
 POINTS = os.environ.get("EMONK_CRASH_POINTS", "30")
 SEED = 20261124
 # How the points are shared out among the commands, and then two to one among file and Firestore.
-SHARES = {"stage 1": 3, "stage 2": 4, "stage 3": 3, "stage 4": 4, "drill": 3, "rollback": 3}
+SHARES = {"stage 1": 2, "stage 2": 4, "stage 3": 4, "stage 4": 4, "drill": 4, "rollback": 2}
 LAPS: list[Mapping[str, Mapping[str, int]]] = []  # what commands have, counted once
 CONFIRMED = [
     f"--confirm={name}=crash test"
