@@ -47,10 +47,13 @@ class Standing:
     drill: Drill | None = None  # the newest, if it went well
 
     def open_capture(self, stage: int) -> Capture | None:
-        """The capture that another run of the stage must keep: nothing has passed on top of it."""
+        """The capture that another run of the stage must keep: nothing has passed on top of it.
+
+        Before a step has begun none is kept: the stage below may have changed since it was read.
+        """
         for capture in reversed(self.captures):
             if capture.stage == stage:
-                over = capture.settled or capture.rolled_back or capture.idle
+                over = capture.settled or capture.rolled_back or capture.idle or not capture.begun
                 return None if over else capture
         return None
 
