@@ -28,4 +28,6 @@ def hold(desk: Desk, reason: options.Reason = "") -> ExitCode:
     else:
         desk.screen.line(f"{name} is on hold: {reason}")
     hint = f'emonk-ops resume --env {name} --reason "why it may go on"'
+    if before is not None and not before.complete:
+        hint = f"emonk-ops rollback --env {name}"
     return desk.answer({"set": before is None}, hint=hint)

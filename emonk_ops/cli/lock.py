@@ -64,7 +64,6 @@ def release(desk: Desk, reason: options.Reason = "", force: Force = False) -> Ex
             else f"its holder is at work: {lease.sentence()}",
             hint="Ask them first; --force takes it away",
         )
-    lock.release_by_hand()
-    desk.book.note("lock.released", {"reason": reason, "was": lease.sentence()})
+    desk.book.release_lock(lease, reason)
     desk.screen.line(f"released: {lease.sentence()}")
     return desk.answer({"released": True}, hint=f"emonk-ops status --env {desk.env.name}")

@@ -24,6 +24,8 @@ def recorded_parts(desk: Desk) -> list[Part]:
         lease, locked = _lock(desk)
     except OpsError as error:
         return [Part("journal", f"ERROR: {error.message}", ok=False, asked=False, hint=error.hint)]
+    live = lease is not None and desk.book.lock.is_live(lease, desk.who.machine)
+    at_work = lease.run if lease is not None and live else ""
     parts = [_journal(state), _stages(standing), *_soaks(standing, name)]
     parts += [_hold(standing, name), locked]
     parts += [
@@ -38,7 +40,7 @@ def recorded_parts(desk: Desk) -> list[Part]:
             ok=False,
         )
         for run in standing.unfinished
-        if lease is None or lease.run != run.id
+        if run.id != at_work
     ]
 
 

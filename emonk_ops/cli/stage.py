@@ -80,7 +80,8 @@ def _plan(desk: Desk, number: int) -> ExitCode:
     standing = desk.book.standing()
     planned = plan_stage(stage, desk.toolbox(), standing)
     show_plan(desk.screen, planned)
-    hint = f"emonk-ops stage {number} --env {desk.env.name}"
+    again = f"emonk-ops stage {number} --env {desk.env.name}"
+    hint = again if planned.closed is None else planned.closed.hint
     return desk.answer({"plan": planned.to_data()}, code=planned.exit_code, hint=hint)
 
 

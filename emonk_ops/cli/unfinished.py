@@ -68,6 +68,8 @@ def unfinished_sentence(run: Run, env: str) -> str:
     who = run.who.get("actor", "somebody")
     how = run.status.replace("_", " ") or "it never ended"
     again = f"stage {run.stage}" if run.command == "stage" else "rollback"
+    if run.command == "drill":
+        again = "rollback drill"
     if run.command.startswith(("jobs ", "rollback ")):
         again = run.command
     if run.status == "restore_incomplete" and not run.command.startswith("rollback"):

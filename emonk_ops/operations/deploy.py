@@ -159,7 +159,10 @@ def _request(tools: Toolbox, service: Service, shape: Shape) -> DeployRequest:
     storage = shape.storage or service_env.storage_of(running.env)
     return DeployRequest(
         image=tools.env.service.image or running.image,
-        env=service_env.wanted(tools.env, service.uri, shape),
+        env={
+            **service_env.kept(running.env, shape),
+            **service_env.wanted(tools.env, service.uri, shape),
+        },
         min_instances=max(1, running.min_instances),
         max_instances=1 if storage == "json" else tools.env.max_instances or None,
         cpu_always_allocated=True if shape.loop else None,

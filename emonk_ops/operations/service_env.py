@@ -92,6 +92,13 @@ def _storage(env: Environment, shape: Shape) -> dict[str, str | None]:
     return {"SCHEDULER_STORAGE": "firestore", "VERTEX_AI_PROJECT_ID": env.project}
 
 
+def kept(running: Mapping[str, str], shape: Shape) -> dict[str, str | None]:
+    """The storage that runs, where the shape names none: the newest template may have another."""
+    if shape.storage:
+        return {}
+    return {name: running.get(name) for name in ("SCHEDULER_STORAGE", "VERTEX_AI_PROJECT_ID")}
+
+
 def storage_of(running: Mapping[str, str]) -> str:
     """The storage that runs; json is the service's own default."""
     return running.get("SCHEDULER_STORAGE") or "json"

@@ -117,11 +117,18 @@ class Book:
             yield run
 
     def acquire_lock(self, reason: str, seconds: float) -> Lease:
-        """Take the lock by hand, recorded. Raises Locked and Unreachable."""
+        """Take the lock by hand, recorded. Raises Locked, StateDamaged and Unreachable."""
+        self.journal.records()  # where it cannot be recorded, nothing is taken
         run = self._new_run_id()
         lease = self.lock.acquire(self.who, reason=reason, run=run, seconds=seconds)
         self.note("lock.acquired", {"reason": reason, "until": lease.expires_at})
         return lease
+
+    def release_lock(self, lease: Lease, reason: str) -> None:
+        """Take away whoever's lease was seen, recorded. Raises StateDamaged and Unreachable."""
+        self.journal.records()  # where it cannot be recorded, nothing is released
+        self.lock.release_by_hand()
+        self.note("lock.released", {"reason": reason, "was": lease.sentence()})
 
     def note(self, kind: str, body: Mapping[str, Any]) -> Record:
         """One record that belongs to no longer run, e.g. a lifted hold."""

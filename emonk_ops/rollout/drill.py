@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from emonk_ops.clock import Stopwatch
-from emonk_ops.errors import ExitCode, GateClosed, OnHold, OpsError
+from emonk_ops.errors import ExitCode, GateClosed, OpsError
 from emonk_ops.rollout.book import Book, Heading, RunRecord
 from emonk_ops.rollout.checks import measure
 from emonk_ops.rollout.events import CheckEnded, Observer, PhaseBegan
+from emonk_ops.rollout.gates import fault_refusal, hold_refusal
 from emonk_ops.rollout.guarded import GuardedPorts
 from emonk_ops.rollout.model import CheckResult, Stage, Step
 from emonk_ops.rollout.precedents import CUTOVER, version_of
@@ -129,11 +130,9 @@ class _Drill:
 
 
 def _to_rehearse(standing: Standing, env: str) -> Capture:
-    if standing.hold is not None:
-        raise OnHold(
-            f"{env} is on hold: {standing.hold.reason}",
-            hint=f'emonk-ops resume --env {env} --reason "why it may go on"',
-        )
+    refused = hold_refusal(standing, env) or fault_refusal(standing, env)
+    if refused is not None:
+        raise refused
     mine = [one for one in standing.captures if one.stage == CUTOVER and one.can_be_rolled_back]
     if CUTOVER not in standing.passed or not mine:
         raise GateClosed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emonk_ops.errors import GateClosed, OnHold, Refused, UsageError
 from emonk_ops.rollout.model import Stage
+from emonk_ops.rollout.runs import Capture
 from emonk_ops.rollout.standing import Standing
 
 
@@ -14,7 +15,7 @@ def closed_gate(stage: Stage, standing: Standing, env: str) -> Refused | None:
 
 def closed_gates(stage: Stage, standing: Standing, env: str) -> tuple[Refused, ...]:
     """All reasons why the stage may not start; empty where it may."""
-    every = _hold(standing, env), _fault(standing, env), _order(stage, standing, env)
+    every = hold_refusal(standing, env), fault_refusal(standing, env), _order(stage, standing, env)
     return tuple(refusal for refusal in every if refusal is not None)
 
 
@@ -42,18 +43,28 @@ def _order(stage: Stage, standing: Standing, env: str) -> Refused | None:
             f"stage {stage.number} needs stage {missing[0]}, which has not passed in {env}",
             hint=f"emonk-ops stage {missing[0]} --env {env}",
         )
-    later = [number for number in standing.passed if number > stage.number]
-    if later and stage.capture is not None:
-        return GateClosed(
-            f"stage {max(later)} has passed in {env}; running stage {stage.number} now would "
-            "undo part of it",
-            hint=f"emonk-ops rollback --env {env} --plan",
-        )
+    if stage.capture is None:
+        return None
+    if later := [number for number in standing.passed if number > stage.number]:
+        return _undoes(stage, max(later), "has passed", env)
+    if begun := [one.stage for one in standing.captures if _lies_above(one, stage)]:
+        return _undoes(stage, max(begun), "has begun and is not rolled back", env)
     return None
 
 
-def _fault(standing: Standing, env: str) -> Refused | None:
-    """A stage that began now would take what was broken on purpose for what was there."""
+def _lies_above(capture: Capture, stage: Stage) -> bool:
+    return capture.stage > stage.number and capture.can_be_rolled_back
+
+
+def _undoes(stage: Stage, later: int, how: str, env: str) -> Refused:
+    return GateClosed(
+        f"stage {later} {how} in {env}; running stage {stage.number} now would undo part of it",
+        hint=f"emonk-ops rollback --env {env} --plan",
+    )
+
+
+def fault_refusal(standing: Standing, env: str) -> Refused | None:
+    """What began now would take what was broken on purpose for what was there."""
     if not (left := standing.injections.open):
         return None
     return Refused(
@@ -62,7 +73,8 @@ def _fault(standing: Standing, env: str) -> Refused | None:
     )
 
 
-def _hold(standing: Standing, env: str) -> Refused | None:
+def hold_refusal(standing: Standing, env: str) -> Refused | None:
+    """OnHold with what lifts this hold, or None."""
     hold = standing.hold
     if hold is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -53,3 +53,46 @@ class Capture:
     @property
     def can_be_rolled_back(self) -> bool:
         return bool(self.begun) and not self.void and not self.rolled_back
+
+
+Key = tuple[str, int | None]
+
+
+def left_half_way(runs: Iterable[Run], *, apart: str) -> tuple[Run, ...]:
+    """Runs that stopped half way and whose command has not ended since.
+
+    What runs of the command `apart` left is told elsewhere.
+    """
+    left: dict[Key, Run] = {}
+    for run in runs:
+        if run.command == apart:
+            continue
+        key = (run.command, run.stage if run.command == "stage" else None)
+        if run.stopped_half_way:
+            left[key] = run
+            continue
+        for other in _answered_by(run, left):
+            del left[other]
+        if run.status != "refused":
+            left.pop(key, None)
+    return tuple(left.values())
+
+
+def _answered_by(run: Run, left: Mapping[Key, Run]) -> list[Key]:
+    """What nobody can or need go on with after this run ended.
+
+    A rollback ends other rollbacks, the stages it undid and those above, and a drill of the same
+    way. A stage that is done ends its drill: it went forth again.
+    """
+    if run.command.startswith("rollback"):
+        lowest = min({run.stage or 0, *run.undid})
+        return [
+            key
+            for key, one in left.items()
+            if key[0].startswith("rollback")
+            or (key[0] in ("stage", "drill") and (one.stage or 0) >= lowest)
+        ]
+    done = run.command == "stage" and run.status == "done"
+    return [
+        key for key, one in left.items() if done and key[0] == "drill" and one.stage == run.stage
+    ]

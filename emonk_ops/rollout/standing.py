@@ -11,7 +11,7 @@ from emonk_ops.rollout import injections, soak
 from emonk_ops.rollout.drill_record import Drill, drill_of
 from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
-from emonk_ops.rollout.runs import Capture, Run
+from emonk_ops.rollout.runs import Capture, Run, left_half_way
 
 NO_CAPTURE = 0  # of a hold that no rollback set
 LONGEST_REASON = 160  # on a screen; the journal keeps it whole
@@ -46,10 +46,13 @@ class Standing:
     drill: Drill | None = None  # the newest, if it went well
 
     def open_capture(self, stage: int) -> Capture | None:
-        """The capture that another run of the stage must keep: nothing has passed on top of it."""
+        """The capture that another run of the stage must keep: nothing has passed on top of it.
+
+        Before a step has begun none is kept: the stage below may have changed since it was read.
+        """
         for capture in reversed(self.captures):
             if capture.stage == stage:
-                over = capture.settled or capture.rolled_back or capture.idle
+                over = capture.settled or capture.rolled_back or capture.idle or not capture.begun
                 return None if over else capture
         return None
 
@@ -67,21 +70,7 @@ class Standing:
     @property
     def unfinished(self) -> tuple[Run, ...]:
         """Runs that stopped half way and whose command has not ended since."""
-        left: dict[tuple[str, int | None], Run] = {}
-        for run in self.runs.values():
-            if run.command == injections.COMMAND:
-                continue  # what it left is told by its intents
-            key = (run.command, run.stage if run.command == "stage" else None)
-            if run.command.startswith("rollback") and not run.stopped_half_way:
-                # A rollback that ended also answers for the stages it undid, and for others.
-                for kind, stage in list(left):
-                    if kind.startswith("rollback") or stage in run.undid or stage == run.stage:
-                        left.pop((kind, stage))
-            if run.stopped_half_way:
-                left[key] = run
-            elif run.status != "refused":
-                left.pop(key, None)
-        return tuple(left.values())
+        return left_half_way(self.runs.values(), apart=injections.COMMAND)
 
 
 def stand(records: Iterable[Record]) -> Standing:

@@ -33,7 +33,11 @@ class InMemoryTickService(InMemoryServiceJobs):
         tick_token: bool = False,
         operator_token: bool = False,
     ) -> Answer:
-        if self._world.private and not (tick_token or operator_token):
+        answer = self._answered(method, path, tick_token, tick_token or operator_token)
+        return replace(answer, at=self._world.clock.now())
+
+    def _answered(self, method: str, path: str, tick_token: bool, identified: bool) -> Answer:
+        if self._world.private and not identified:
             return replace(_answer(403, {}), text="<h1>Error: Forbidden</h1>", by="platform")
         if self._world.ill:
             return _answer(503, {"status": "broken"})

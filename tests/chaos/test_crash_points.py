@@ -1,30 +1,24 @@
-"""kill -9 of the command line at its journal writes, then the same command again.
+"""kill -9 of the command line at journal writes and changing calls, then the next command.
 
 `make crash` plays every point; otherwise EMONK_CRASH_POINTS of them, drawn with a fixed seed.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-import grpc
-import httpx
 import pytest
-from google.cloud import scheduler_v1
 
-HERE = Path(__file__).parent
+from .rehearsed import SIGKILLED, Rehearsed
+from .walk import FOLLOWS, Point, Walk
+
 POINTS = os.environ.get("EMONK_CRASH_POINTS", "30")
 SEED = 20261124
-SIGKILLED = -9
-FILE_PLACE = '# place = "file"'
+# How the points are shared out among the commands, and then two to one among file and Firestore.
+SHARES = {"stage 1": 2, "stage 2": 4, "stage 3": 4, "stage 4": 4, "drill": 4, "rollback": 2}
+LAPS: list[Mapping[str, Mapping[str, int]]] = []  # what commands have, counted once
 CONFIRMED = [
     f"--confirm={name}=crash test"
     for name in (
@@ -38,97 +32,6 @@ CONFIRMED = [
 ]
 
 
-class Rehearsed:
-    """A sandbox, a settings file, and the command line in a folder of their own."""
-
-    def __init__(self, folder: Path, *, shared: bool) -> None:
-        self.folder = folder
-        self.shared = shared
-        self.settings = folder / "emonk-ops.toml"
-
-    def run(self, *argv: str, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(HERE / "crashing_cli.py"), str(kill_at), *argv],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-        )
-
-    def must(self, *argv: str) -> str:
-        done = self.run(*argv)
-        assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def journal_events(self, *argv: str) -> int:
-        done = self.run(*argv)
-        assert done.returncode == 0, f"{argv}\n{done.stdout}\n{done.stderr}"
-        found = re.search(r"journal events: (\d+)", done.stderr)
-        assert found
-        return int(found[1])
-
-    def share_state(self) -> None:
-        """Journal and lock in a database of the sandbox's Firestore."""
-        text = self.settings.read_text()
-        assert FILE_PLACE in text
-        self.settings.write_text(text.replace(FILE_PLACE, 'place = "firestore:emonk-qa/state"'))
-
-    def vary_deployment(self, mark: str) -> None:
-        """Another variable of the service, so that the next stage has a revision to deploy."""
-        text = self.settings.read_text()
-        line = f'service_env = {{ CRASH_MARK = "{mark}" }}'
-        if "CRASH_MARK" in text:
-            text = re.sub(r"service_env = \{ CRASH_MARK.*", line, text)
-        else:
-            text = text.replace("[env.qa]\n", f"[env.qa]\n{line}\nacceptance_intervals = 1\n")
-        self.settings.write_text(text)
-
-    @property
-    def endpoint(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            (self.folder / ".emonk-sandbox" / "endpoint.json").read_text()
-        )
-        return found
-
-    def scheduler_jobs(self) -> list[scheduler_v1.Job]:
-        with grpc.insecure_channel(self.endpoint["grpc"]) as channel:
-            kind = scheduler_v1.CloudSchedulerClient.get_transport_class("grpc")
-            client = scheduler_v1.CloudSchedulerClient(transport=kind(channel=channel))
-            parent = "projects/emonk-qa/locations/us-central1"
-            return list(client.list_jobs(parent=parent, timeout=5))
-
-    def delete_scheduler_jobs(self) -> None:
-        with grpc.insecure_channel(self.endpoint["grpc"]) as channel:
-            kind = scheduler_v1.CloudSchedulerClient.get_transport_class("grpc")
-            client = scheduler_v1.CloudSchedulerClient(transport=kind(channel=channel))
-            for job in self.scheduler_jobs():
-                client.delete_job(name=job.name, timeout=5)
-
-    def stored_jobs(self) -> set[str]:
-        status = json.loads(self.must("status", "--env", "qa", "--json"))
-        uri = status["data"]["service"]["facts"]["uri"]
-        token = httpx.post(
-            f"{self.endpoint['http']}/sandbox/token",
-            json={"email": "operator@example.com", "audience": uri},
-            timeout=5,
-            trust_env=False,
-        ).json()["token"]
-        answer = httpx.get(
-            f"{uri}/admin/jobs",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=5,
-            trust_env=False,
-        )
-        return {job["id"] for job in answer.json()["jobs"]}
-
-    def driver(self) -> dict[str, Any]:
-        status = json.loads(self.must("status", "--env", "qa", "--json"))
-        found: dict[str, Any] = status["data"]["driver"]["facts"]
-        return found
-
-
 @pytest.fixture(scope="module", params=["file", "firestore"])
 def rehearsed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -137,58 +40,80 @@ def rehearsed(
     world.must("sandbox", "up", "--detach", "--clock", "virtual")
     try:
         world.must("init", "--sandbox")
-        if world.shared:
-            world.share_state()
+        world.prepare_settings()
         world.vary_deployment("none")
         world.must("stage", "0", "--env", "qa", *CONFIRMED)
         world.must("stage", "1", "--env", "qa")
         yield world
+        world.close()
     finally:
         world.run("sandbox", "down")
 
 
-def points(world: Rehearsed, most: int, salt: int) -> list[int]:
-    """Two thirds of the points on a journal in a file, a third on a shared one."""
-    every = list(range(1, most + 1))
+def points(world: Rehearsed, command: str, events: Mapping[str, int]) -> list[Point]:
+    """Every point of the command, or its share of them."""
+    every = [
+        Point(command, f"{kind}:{number}", follow)
+        for kind, most in events.items()
+        for number in range(1, most + 1)
+        for follow in FOLLOWS.get(command, ("again",))
+    ]
     if POINTS == "all":
         return every
-    half = min(len(every), int(POINTS) // (6 if world.shared else 3))
-    return sorted(random.Random(SEED + salt).sample(every, half))
+    mine = int(POINTS) * SHARES[command] / sum(SHARES.values()) / (3 if world.shared else 1.5)
+    seed = f"{SEED} {command} {world.shared}"
+    return random.Random(seed).sample(every, min(len(every), max(1, round(mine))))
 
 
-@pytest.mark.timeout(1800)
-def test_stage_1_killed_at_journal_writes_converges(rehearsed: Rehearsed) -> None:
+@pytest.mark.timeout(3600)
+def test_stage_1_killed_anywhere_converges(rehearsed: Rehearsed) -> None:
     rehearsed.vary_deployment("counting")
-    most = rehearsed.journal_events("stage", "1", "--env", "qa")
-    before = rehearsed.stored_jobs()
+    counted = rehearsed.must("stage", "1", "--env", "qa").events
+    before = set(rehearsed.fences())
     assert len(before) == 3
-    for point in points(rehearsed, most, 1):
-        rehearsed.vary_deployment(f"point-{point}")
-        killed = rehearsed.run("stage", "1", "--env", "qa", kill_at=point)
-        assert killed.returncode == SIGKILLED, f"point {point}: {killed.stdout}"
+    for point in points(rehearsed, "stage 1", counted):
+        rehearsed.vary_deployment(str(point))
+        killed = rehearsed.run("stage", "1", "--env", "qa", kill_at=point.event)
+        assert killed.code == SIGKILLED, f"{point}: {killed.told}"
         again = rehearsed.run("stage", "1", "--env", "qa")
-        assert again.returncode == 0, f"point {point}\n{again.stdout}\n{again.stderr}"
-        assert rehearsed.stored_jobs() == before, f"point {point}"
-        assert rehearsed.driver()["driver"] == "legacy", f"point {point}"
-        assert rehearsed.scheduler_jobs() == [], f"point {point}"
+        assert again.code == 0, f"{point}: {again.told}"
+        assert set(rehearsed.fences()) == before, point
+        assert rehearsed.shape() == ("json", "legacy", "absent"), point
     rehearsed.must("history", "--env", "qa")
 
 
-@pytest.mark.timeout(1800)
-def test_stage_2_killed_at_journal_writes_converges(rehearsed: Rehearsed) -> None:
+@pytest.mark.timeout(3600)
+def test_stage_2_killed_anywhere_converges(rehearsed: Rehearsed) -> None:
     rehearsed.must("stage", "1", "--env", "qa")
-    most = rehearsed.journal_events("stage", "2", "--env", "qa")
-    before = rehearsed.stored_jobs()
-    for point in points(rehearsed, most, 2):
+    counted = rehearsed.must("stage", "2", "--env", "qa").events
+    before = set(rehearsed.fences())
+    for point in points(rehearsed, "stage 2", counted):
         rehearsed.must("rollback", "--env", "qa", "--yes")
-        rehearsed.delete_scheduler_jobs()
-        rehearsed.must("resume", "--env", "qa", "--reason", f"point {point}")
-        killed = rehearsed.run("stage", "2", "--env", "qa", kill_at=point)
-        assert killed.returncode == SIGKILLED, f"point {point}: {killed.stdout}"
+        if rehearsed.tools.jobs.describe() is not None:
+            rehearsed.tools.jobs.delete()
+        rehearsed.must("resume", "--env", "qa", "--reason", str(point))
+        killed = rehearsed.run("stage", "2", "--env", "qa", kill_at=point.event)
+        assert killed.code == SIGKILLED, f"{point}: {killed.told}"
         again = rehearsed.run("stage", "2", "--env", "qa")
-        assert again.returncode == 0, f"point {point}\n{again.stdout}\n{again.stderr}"
-        (job,) = rehearsed.scheduler_jobs()
-        assert job.state.name == "ENABLED", f"point {point}"
-        assert rehearsed.stored_jobs() == before, f"point {point}"
-        assert rehearsed.driver()["driver"] == "cloud", f"point {point}"
+        assert again.code == 0, f"{point}: {again.told}"
+        assert set(rehearsed.fences()) == before, point
+        assert rehearsed.shape() == ("json", "cloud", "ENABLED"), point
+    rehearsed.must("history", "--env", "qa")
+
+
+@pytest.mark.timeout(20_000)
+def test_shadow_cutover_drill_and_rollback_killed_anywhere_converge(rehearsed: Rehearsed) -> None:
+    rehearsed.must("stage", "2", "--env", "qa")
+    rehearsed.must("alerts", "apply", "--env", "qa", "--yes")
+    walk = Walk(rehearsed)
+    if POINTS == "all" or not LAPS:
+        LAPS.append(walk.lap())
+    drawn = [
+        point
+        for command, events in LAPS[-1].items()
+        for point in points(rehearsed, command, events)
+    ]
+    walk.play(drawn)
+    assert walk.killed >= 0.9 * len(drawn)
+    assert rehearsed.succeeded_twice() == []
     rehearsed.must("history", "--env", "qa")

@@ -6,6 +6,7 @@ The engine, journal, lock and screens are the real ones; only the stages' doing 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -29,7 +30,7 @@ FILE = Path("world.json")
 
 def read() -> dict[str, Any]:
     plain: dict[str, Any] = {"switches": {"serves": "a"}, "verdicts": {}, "broken": []}
-    plain |= {"seconds": 0, "unreachable": False, "pinned": False, "job": ""}
+    plain |= {"deadly": [], "seconds": 0, "unreachable": False, "pinned": False, "job": ""}
     return {**plain, **(json.loads(FILE.read_text()) if FILE.exists() else {})}
 
 
@@ -39,6 +40,8 @@ def turn(step_id: str, to: str) -> Callable[[Toolbox], StepResult]:
         tools.say("[/red] turning")
         if world["seconds"]:
             time.sleep(world["seconds"])
+        if step_id in world["deadly"]:
+            os.kill(os.getpid(), signal.SIGKILL)
         if step_id in world["broken"]:
             raise StepFailed(f"{step_id} broke")
         changed = world["switches"]["serves"] != to

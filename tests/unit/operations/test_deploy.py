@@ -51,6 +51,26 @@ def test_a_pin_of_an_earlier_rollback_is_taken_away(tools: Toolbox, world: InMem
     assert traffic.latest_serves(tools).verdict is Verdict.PASS
 
 
+def test_after_a_rollback_of_the_cutover_an_earlier_stage_keeps_the_storage_that_runs(
+    tools: Toolbox, world: InMemoryWorld
+) -> None:
+    deploy.ensure_shadow_revision(tools)
+    before = world.serving
+    deploy.ensure_firestore(tools)
+    assert world.template.env["SCHEDULER_STORAGE"] == "firestore"
+    traffic.to_revision(tools, before)
+    assert deploy.preview_cloud_revision(tools).facts["diff"]["newest SCHEDULER_STORAGE"] == [
+        "firestore",
+        "json",
+    ]
+    deploy.ensure_cloud_revision(tools)
+    serving = world.revision(world.serving)
+    assert serving.name != before
+    assert serving.env["SCHEDULER_STORAGE"] == "json"
+    assert "VERTEX_AI_PROJECT_ID" not in serving.env
+    assert len(world.store.jobs) == 2
+
+
 def test_a_container_that_never_answers_says_its_last_words(
     tools: Toolbox, world: InMemoryWorld
 ) -> None:

@@ -13,6 +13,11 @@ from emonk_ops.rollout.hold import lift
 from emonk_ops.rollout.model import Stage, Verdict
 from emonk_ops.rollout.report import RollbackReport
 from emonk_ops.rollout.rollback import plan_rollback, roll_back
+from emonk_ops.rollout.runner import Options, run_stage
+from emonk_ops.rollout.runs import Capture
+from emonk_ops.rollout.standing import Standing
+
+from .conftest import START
 
 if TYPE_CHECKING:
     from .conftest import Rollout
@@ -119,6 +124,37 @@ def test_a_rollback_killed_at_any_record_is_ended_by_the_same_command(
     assert standing.hold is not None
     assert standing.hold.complete
     assert not standing.unfinished
+
+
+def test_a_way_back_is_kept_from_the_first_step_on() -> None:
+    read = Capture(seq=7, stage=4, run="r1", at=START, facts={"serves": "a"})
+    standing = Standing(captures=[read])
+    assert standing.open_capture(4) is None, "the stage below may change before a step begins"
+    read.begun.add("r1/serve")
+    assert standing.open_capture(4) is read
+
+
+def test_a_stage_killed_before_its_first_step_is_undone_to_what_it_finds_later(
+    at_stage_2: Rollout,
+) -> None:
+    at_stage_2.book().note("hold.lifted", {"reason": "at stage 2"})
+    back(at_stage_2)
+    at_stage_2.book().note("hold.lifted", {"reason": "at stage 1"})
+    second = stages(at_stage_2)(2)
+
+    def kill(when: str, seq: int) -> None:
+        if when == "before" and at_stage_2.kinds()[-1] == "captured":
+            raise Killed
+
+    with contextlib.suppress(Killed):
+        run_stage(second, at_stage_2.tools, at_stage_2.book(kill), Options(), at_stage_2.recorder)
+    back(at_stage_2)
+    at_stage_2.book().note("hold.lifted", {"reason": "at stage 0"})
+    at_stage_2.run(stages(at_stage_2)(1))
+    at_stage_2.run(second)
+    done = back(at_stage_2)
+    assert done is not None
+    assert done.stage == 2, "not the one below it"
 
 
 def test_an_incomplete_rollback_holds_until_it_is_complete(at_stage_2: Rollout) -> None:
