@@ -70,10 +70,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "settings_file": (
         "errors",
         "settings",
+        "settings_keys",
         "settings_kinds",
         "settings_sample",
         "operations.cadence",
     ),
+    "settings_keys": (),
     "settings_kinds": ("errors", "settings"),
     "commands": ("clock", "errors", "ports", "settings"),
     "settings_sample": ("settings",),

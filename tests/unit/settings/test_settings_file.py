@@ -7,14 +7,8 @@ import pytest
 
 from emonk_ops.errors import UsageError
 from emonk_ops.settings import Environment, Target
-from emonk_ops.settings_file import (
-    ENVIRONMENT,
-    FILE_NAME,
-    TABLES,
-    Settings,
-    find_settings,
-    read_settings,
-)
+from emonk_ops.settings_file import FILE_NAME, Settings, find_settings, read_settings
+from emonk_ops.settings_keys import ENVIRONMENT, TABLES
 from emonk_ops.settings_sample import sample
 
 SHORT = '[env.qa]\ntarget = "sandbox"\nproject = "emonk-qa"\n'
