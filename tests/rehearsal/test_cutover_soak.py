@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from emonk_ops.clock import sleep
 from emonk_ops.operations.alerts import causes
+from emonk_ops.operations.tick_window import of_service
 from emonk_ops.ports import DeployRequest
 from emonk_ops.toolbox import Toolbox
 
+from .log_lines import write_like
 from .rollouts import Rollout, Typed, rollout_in
 
 Cause = Callable[[Toolbox], AbstractContextManager[None]]
@@ -39,6 +42,7 @@ def test_what_is_planted_into_the_day_ends_in_the_policys_action(rollout: Rollou
     _calm_again(rollout)
     _breached(rollout, "firestore-errors", causes.refused_by_the_store, 6)
     _breached(rollout, "drift", causes.silence, 2, policy="pause", code=1)
+    _breached(rollout, "duplicates", _a_second_success, 6)
 
 
 @contextmanager
@@ -53,6 +57,17 @@ def _slow_ticks(tools: Toolbox) -> Iterator[None]:
     tools.service.schedule_job(wanted)
     yield
     tools.service.cancel_job("slow")
+
+
+@contextmanager
+def _a_second_success(tools: Toolbox) -> Iterator[None]:
+    """As the log would tell it if the last slot had run twice, under two fences."""
+    sleep(tools.clock, 300)
+    query = f'{of_service(tools.env)} AND jsonPayload.message="Job succeeded"'
+    since = tools.clock.now() - timedelta(minutes=5)
+    (last,) = tools.logs.entries(query, since=since, newest_first=True, limit=1)
+    write_like(tools, last, fence=last.payload["fence"] + 1)
+    yield
 
 
 def _soaking(rollout: Rollout) -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
-from google.cloud.logging_v2.types import LogEntry
 
-from emonk_ops.gcp.endpoints import sandbox_address
 from emonk_ops.operations.judging.comparison import query_of
 from emonk_ops.ports import DeployRequest
 
+from .log_lines import write_like
 from .rollouts import Rollout, rollout_in
 
 LINES = {
@@ -122,29 +118,4 @@ def _write_a_second_run(rollout: Rollout) -> None:
     executed = [one for one in lines if one.payload.get("decision") == "execute"][-1]
     own = [one for one in lines if one.payload.get("instance") == executed.payload["instance"]]
     last = max(int(one.payload["sequence"]) for one in own)
-    payload: dict[str, Any] = {
-        **executed.payload,
-        "fence": executed.payload["fence"] + 1,
-        "sequence": last + 1,
-    }
-    transport = LoggingServiceV2Client.get_transport_class("grpc")
-    channel = grpc.insecure_channel(sandbox_address(tools.env).grpc)
-    with LoggingServiceV2Client(transport=transport(channel=channel)) as client:
-        client.write_log_entries(
-            entries=[
-                LogEntry(
-                    log_name=f"projects/{tools.env.project}/logs/run.googleapis.com%2Fstdout",
-                    resource={
-                        "type": "cloud_run_revision",
-                        "labels": {
-                            name: value
-                            for name, value in executed.resource.items()
-                            if name != "type"
-                        },
-                    },
-                    json_payload=payload,
-                    timestamp=executed.timestamp + timedelta(seconds=1),
-                )
-            ],
-            timeout=10,
-        )
+    write_like(tools, executed, fence=executed.payload["fence"] + 1, sequence=last + 1)
