@@ -116,7 +116,8 @@ def _stage_ended(standing: Standing, run: Run, stage: int, at: datetime) -> None
         for capture in mine:
             if not capture.settled:
                 # A stage is undone to what was found before it first passed, not before a rerun.
-                capture.void = again or (capture.run == run.id and not run.changed)
+                unused = capture.run == run.id and not run.changed
+                capture.void = capture.void or again or unused
                 capture.settled = True
         return
     if run.status == "error" and not run.changed:
@@ -127,10 +128,14 @@ def _stage_ended(standing: Standing, run: Run, stage: int, at: datetime) -> None
 
 
 def _captured(standing: Standing, record: Record) -> None:
+    stage = int(record.body["stage"])
+    for one in standing.captures:
+        # What was read before any step began, and is read anew here, undoes nothing.
+        one.void = one.void or (one.stage == stage and not one.settled and not one.begun)
     standing.captures.append(
         Capture(
             seq=record.seq,
-            stage=int(record.body["stage"]),
+            stage=stage,
             run=record.run,
             at=record.at,
             facts=record.body["facts"],

@@ -157,6 +157,27 @@ def test_a_stage_killed_before_its_first_step_is_undone_to_what_it_finds_later(
     assert done.stage == 2, "not the one below it"
 
 
+def test_a_way_back_that_was_read_and_never_used_decides_nothing_later(rollout: Rollout) -> None:
+    """Killed between its capture and its first step, done, undone, and done once more."""
+    rollout.run(stages(rollout)(1))
+    second = stages(rollout)(2)
+
+    def kill(when: str, seq: int) -> None:
+        if when == "before" and rollout.kinds()[-1] == "captured":
+            raise Killed
+
+    with contextlib.suppress(Killed):
+        run_stage(second, rollout.tools, rollout.book(kill), Options(), rollout.recorder)
+    for _ in range(2):
+        rollout.run(second)
+        assert 2 in rollout.book().standing().passed
+        done = back(rollout)
+        assert done is not None
+        assert done.stage == 2, "each time the stage that was done last"
+        assert set(rollout.book().standing().passed) == {1}
+        rollout.book().note("hold.lifted", {"reason": "once more"})
+
+
 def test_an_incomplete_rollback_holds_until_it_is_complete(at_stage_2: Rollout) -> None:
     at_stage_2.world.broken["undo-job"] = Unreachable("no answer")
     report = back(at_stage_2)
