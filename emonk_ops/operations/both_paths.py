@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from emonk_ops.errors import NotOffered
 from emonk_ops.operations.analysis.records import CRON, LOOP
 from emonk_ops.operations.cadence import longest_pause
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.service_env import is_true
-from emonk_ops.operations.tick_window import COMPLETED, of_service, utc
+from emonk_ops.operations.tick_window import COMPLETED, epoch_of, of_service, utc
 from emonk_ops.operations.waiting import ask_until
 from emonk_ops.ports import LogEntry
 from emonk_ops.rollout.model import Finding, Verdict
@@ -40,7 +39,7 @@ def scheduler_ticks(tools: Toolbox) -> Finding:
 
 def _tick(tools: Toolbox, paths: tuple[str, ...]) -> Finding:
     env, revision = tools.env, serving_revision(tools)
-    epoch = _epoch(tools)
+    epoch = epoch_of(tools)
     patience = longest_pause(env.cadence, env.time_zone, tools.clock.now()) + LOG_LAG_SECONDS
 
     def newest() -> dict[str, LogEntry]:
@@ -78,14 +77,6 @@ def _tick(tools: Toolbox, paths: tuple[str, ...]) -> Finding:
         )
     told = ", ".join(f"{NAMES[path]} at {utc(seen[path].timestamp)}" for path in paths)
     return Finding(Verdict.PASS, f"ticks completed: {told}", facts)
-
-
-def _epoch(tools: Toolbox) -> int | None:
-    """Of the present drive; None where the service does not say. A revision may drive twice."""
-    try:
-        return tools.service.driver().epoch
-    except NotOffered:
-        return None
 
 
 def _newest(tools: Toolbox, revision: str, epoch: int | None, path: str) -> LogEntry | None:

@@ -147,7 +147,7 @@ def _driven_otherwise(tools: Toolbox, shape: Shape) -> Differences:
         return {}
     if not state.driver:
         return {}  # a fresh store: its revision waits for jobs, then drives as its environment says
-    return {"driver": [f"{state.driver or 'none'} ({state.role})", shape.driver]}
+    return {"driver": [f"{state.driver} ({state.role})", shape.driver]}
 
 
 def _request(tools: Toolbox, service: Service, shape: Shape) -> DeployRequest:

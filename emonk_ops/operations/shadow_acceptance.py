@@ -22,7 +22,6 @@ from emonk_ops.rollout.model import Check, Finding, Verdict
 from emonk_ops.settings import Environment
 from emonk_ops.toolbox import Toolbox
 
-Pick = Callable[[ShadowWindow], Sequence[Ruling]]
 WORST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 
 # The guide's line, and the rulings that answer it.

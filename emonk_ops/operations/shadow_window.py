@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from emonk_ops.operations.analysis.reading import LOG_LAG
 from emonk_ops.operations.analysis.spool import Spool
 from emonk_ops.operations.cadence import slots_between
 from emonk_ops.operations.judging.comparison import (
@@ -21,7 +22,6 @@ from emonk_ops.settings import Environment
 from emonk_ops.tick.jobs import Job
 from emonk_ops.toolbox import Toolbox
 
-LOG_LAG = timedelta(seconds=20)  # what is younger may not be written down yet
 MEMO = "shadow_window"
 
 

@@ -64,7 +64,7 @@ def begin(tools: Toolbox) -> datetime:
     env = tools.env
     about = {
         "revision": serving_revision(tools).name,
-        "epoch": _epoch(tools),
+        "epoch": epoch_of(tools),
         "cadence": env.cadence,
         "time_zone": env.time_zone,
         "intervals": env.acceptance_intervals,
@@ -81,7 +81,8 @@ def begin(tools: Toolbox) -> datetime:
     return now
 
 
-def _epoch(tools: Toolbox) -> int | None:
+def epoch_of(tools: Toolbox) -> int | None:
+    """Of the present drive; None where the service does not say. A revision may drive twice."""
     try:
         return tools.service.driver().epoch
     except NotOffered:

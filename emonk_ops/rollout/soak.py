@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from emonk_ops.rollout.model import Breach, Facts, Look, Soak
+from emonk_ops.rollout.model import Breach, Facts, Look
 from emonk_ops.rollout.records import Record
 from emonk_ops.settings import Environment
 
@@ -105,10 +105,9 @@ def why_enough(env: Environment, state: SoakState, breach: Breach) -> str:
     return f"{state.totals[name]} looks in all; the limit is {env.breach_total}"
 
 
-def look_body(soak: Soak, look: Look) -> dict[str, Any]:
+def look_body(look: Look) -> dict[str, Any]:
     """The record of one look."""
     return {
-        "soak": soak.id,
         "from": look.since,
         "until": look.until,
         "covered_seconds": round(look.covered_seconds, 3),

@@ -10,7 +10,17 @@ from typing import Any
 from emonk_ops.operations.server_time import server_now
 from emonk_ops.rollout.book import RunRecord
 from emonk_ops.rollout.events import Noted, Observer
-from emonk_ops.rollout.model import Breach, Check, CheckResult, Facts, Finding, Soak, Step, Verdict
+from emonk_ops.rollout.model import (
+    Breach,
+    Check,
+    CheckResult,
+    Facts,
+    Finding,
+    Look,
+    Soak,
+    Step,
+    Verdict,
+)
 from emonk_ops.rollout.plan import PlannedStep, preview_all
 from emonk_ops.rollout.sentences import time_left
 from emonk_ops.rollout.soak import SoakState, acting, changes, look_body, why_enough
@@ -111,7 +121,7 @@ class Soaking:
         env = self._tools.env
         self._tools.memo["soak"] = state
         for look in self._soak.look(self._tools, state.until, now):
-            self._write("soak.looked", look_body(self._soak, look))
+            self._write("soak.looked", look_body(look))
             for breach in look.breaches:
                 observed = " (observed only)" if breach.criterion in env.observe_only else ""
                 self._say(f"{breach.criterion}: {breach.summary}{observed}", warning=True)
@@ -135,16 +145,8 @@ class Soaking:
         if self._tools.env.on_breach != "warn":
             return breach
         # Time that ran under other conditions is not this soak's.
-        body = {"soak": self._soak.id, "from": state.until, "until": now, "covered_seconds": 0.0}
-        self._write(
-            "soak.looked",
-            {
-                **body,
-                "summary": breach.summary,
-                "breaches": [{"criterion": DRIFT, "summary": breach.summary, "certain": True}],
-                "facts": facts,
-            },
-        )
+        look = Look(state.until, now, 0.0, (breach,), breach.summary, facts)
+        self._write("soak.looked", look_body(look))
         self._say(f"{DRIFT}: {breach.summary}", warning=True)
         return None
 

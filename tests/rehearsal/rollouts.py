@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from emonk_ops.sandbox import launcher
-from emonk_ops.settings import Environment
 from emonk_ops.settings_file import read_settings
 from emonk_ops.toolbox import Toolbox
 from emonk_ops.wiring import Wiring
@@ -121,7 +120,7 @@ class Rollout:
             if one["kind"] == "check" and one["run"] in runs
         }
 
-    def settle(self, environment: Environment | None = None) -> None:
+    def settle(self) -> None:
         """End the connections of the ports."""
         for tools in self._tools.values():
             ports = tools.ports

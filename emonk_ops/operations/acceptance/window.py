@@ -9,7 +9,13 @@ from emonk_ops.operations.acceptance.criteria import Criteria, stretch_ticks
 from emonk_ops.operations.acceptance.day import Frame, frame_of, stretches, whole_of
 from emonk_ops.operations.acceptance.stretch import Stretch
 from emonk_ops.operations.acceptance.verdicts import criteria_findings
-from emonk_ops.operations.analysis.reading import EXECUTING, REQUESTS, RUNS, SERVICE_LINES
+from emonk_ops.operations.analysis.reading import (
+    EXECUTING,
+    LOG_LAG,
+    REQUESTS,
+    RUNS,
+    SERVICE_LINES,
+)
 from emonk_ops.operations.analysis.spool import Spool
 from emonk_ops.operations.cadence import slots_between
 from emonk_ops.operations.evidence.keeping import ProductionKept
@@ -21,7 +27,6 @@ from emonk_ops.ports import LogEntry
 from emonk_ops.settings import Environment
 from emonk_ops.toolbox import Toolbox
 
-LOG_LAG = timedelta(seconds=20)  # what is younger may not be written down yet
 # One query reads so much at most: an operator who comes back after a week is served in parts.
 LONGEST_READ = timedelta(hours=12)
 MEMO = "production_window"

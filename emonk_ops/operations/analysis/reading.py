@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from emonk_ops.operations.analysis.records import (
 )
 from emonk_ops.ports import LogEntry
 
+LOG_LAG = timedelta(seconds=20)  # what is younger may not be written down yet
 SCHEDULER_AGENT = "Google-Cloud-Scheduler"
 REQUESTS = "run.googleapis.com/requests"
 EXECUTIONS = "cloudscheduler.googleapis.com/executions"
@@ -57,7 +58,7 @@ def record_of(entry: LogEntry) -> Record | None:
         return _attempt(entry)
     read = READERS.get(entry.message)
     if read is None and entry.message.startswith(EXECUTING):
-        read = _run("executing")
+        read = READ_EXECUTING
     return None if read is None else read(entry.timestamp, entry.payload)
 
 
@@ -192,3 +193,4 @@ READERS: Mapping[str, Callable[[datetime, Mapping[str, Any]], Record]] = {
     **{message: _tick(kind) for message, kind in TICKS.items()},
     **{message: _run(kind) for message, kind in RUNS.items()},
 }
+READ_EXECUTING = _run("executing")
