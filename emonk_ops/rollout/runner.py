@@ -131,6 +131,8 @@ class _Attempt:
 
     def _phases(self) -> None:
         stage, env = self._stage, self._tools.env
+        if not self._may_begin():
+            return
         steps, soak = stage.plan(env), stage.soak(env)
         soaking = self._soaking(soak, steps) if soak else None
         if soaking and self._goes_on():
@@ -143,6 +145,15 @@ class _Attempt:
             ready = ready and (soaking is None or self._soaked(soaking))
         if ready:
             self._accepted(soaking)
+
+    def _may_begin(self) -> bool:
+        """Whether the healthy time that the stage wants first is there; once begun, it was."""
+        before = self._stage.soak_before(self._tools.env)
+        number, standing = self._stage.number, self._standing
+        self._tools.memo["soak"] = standing.soaks.get(number)
+        if before is None or number in standing.passed or standing.open_capture(number):
+            return True
+        return self._soaked(self._soaking(before, ()))
 
     def _prepared(self, steps: tuple[Step, ...]) -> bool:
         checks = self._stage.checks(self._tools.env)
@@ -211,14 +222,19 @@ class _Attempt:
         return False
 
     def _after_breach(self, breach: Breach) -> None:
+        env = self._tools.env.name
+        if self._captured is None:
+            # Nothing of this stage is there yet: what drives goes on, and a person looks.
+            self.report.hint = f"emonk-ops status --env {env}, or emonk-ops rollback --env {env}"
+            return
         reason = f"the soak was breached: {breach.criterion}: {breach.summary}"
         if self._tools.env.on_breach == "rollback":
             self._roll_back(reason)
         else:
             self._run.write("hold.set", {"reason": reason})
             self.report.hint = (
-                f"emonk-ops rollback --env {self._tools.env.name}, or mend it and: "
-                f'emonk-ops resume --env {self._tools.env.name} --reason "…"'
+                f"emonk-ops rollback --env {env}, or mend it and: "
+                f'emonk-ops resume --env {env} --reason "…"'
             )
 
     def _all_hold(self, phase: str, results: list[CheckResult]) -> bool:
@@ -266,7 +282,8 @@ class _Attempt:
         self.report.errors.append(error)
         self.report.exit_code = error.exit_code
         # When the cloud could not be asked and nothing was changed yet, the next run goes on.
-        if isinstance(error, CloudError) and not (self._run.changed or self._changed_before):
+        idle = outcome.step.local or isinstance(error, CloudError)
+        if idle and not (self._run.changed or self._changed_before):
             return
         self._roll_back(f"step {outcome.step.id} failed: {error.message}")
 

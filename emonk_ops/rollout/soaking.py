@@ -101,7 +101,7 @@ class Soaking:
         about = dict(self._soak.about(self._tools))
         state = self._current()
         if state is None or state.ended not in ("", "done"):
-            return self._begin(about, now)
+            return self._begin(about, self._soak.since(self._tools, about) or now)
         if differs := changes(state.about, about):
             return self._anew("; ".join(differs), about, now)
         return state
