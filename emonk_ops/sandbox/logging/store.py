@@ -114,7 +114,8 @@ class LogStore:
     def written(self, project: str, after: int) -> list[tuple[int, Any]]:
         """(number, raw entry) of what was stored behind the number `after`, in that order."""
         rows = self._db.execute(
-            "SELECT seq, body FROM log_entries WHERE seq > ? AND project = ? ORDER BY seq",
+            # The plus keeps SQLite from the index by project, which has the whole past.
+            "SELECT seq, body FROM log_entries WHERE seq > ? AND +project = ? ORDER BY seq",
             (after, project),
         )
         return [(row[0], RAW_ENTRY.FromString(row[1])) for row in rows]
