@@ -18,9 +18,11 @@ SOURCE = "--source"
 def built_from(argv: list[str]) -> None:
     """Let `emonk_ops.tick` and the handlers be those of the folder that is named."""
     if argv[:1] == [SOURCE]:
-        folder = Path(argv[1]).resolve()
-        if not (folder / "emonk_ops" / "tick").is_dir():
-            sys.exit(f"{folder} has no emonk_ops/tick")
+        # PYTHONPATH is the folder in which the image was registered.
+        places = [Path(one) / argv[1] for one in sys.path]
+        folder = next((one for one in places if (one / "emonk_ops" / "tick").is_dir()), None)
+        if folder is None:
+            sys.exit(f"{argv[1]} has no emonk_ops/tick")
         emonk_ops.__path__.insert(0, str(folder / "emonk_ops"))
         sys.path.insert(0, str(folder))
 
