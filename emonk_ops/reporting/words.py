@@ -1,0 +1,40 @@
+"""Numbers and instants as a report says them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from emonk_ops.rollout.sentences import time_left
+
+
+def span(seconds: float) -> str:
+    """`24 h 15 m`; below a minute with a decimal: `0.4 s`."""
+    return time_left(timedelta(seconds=seconds)) if seconds >= 60 else f"{seconds:.1f} s"
+
+
+def instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}Z"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 rollback`, `2 rollbacks`, `no rollback`."""
+    if number == 0:
+        return f"no {one}"
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    found = list(words)
+    if len(found) < 2:
+        return "".join(found)
+    return f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def ranged(numbers: Iterable[int]) -> str:
+    """`0 to 3`, `0, 2 and 3`."""
+    found = sorted(numbers)
+    if len(found) > 2 and found[-1] - found[0] == len(found) - 1:
+        return f"{found[0]} to {found[-1]}"
+    return listed(str(one) for one in found)
