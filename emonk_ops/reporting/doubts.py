@@ -10,6 +10,8 @@ from emonk_ops.reporting.told import CheckTold
 from emonk_ops.reporting.words import span
 from emonk_ops.rollout.spool import MARK
 
+WORD = "word only"
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -63,15 +65,15 @@ def _forced(story: Story) -> Iterator[Doubt]:
 
 
 def _checks(story: Story) -> Iterator[Doubt]:
-    for stage in story.stages:
-        for check in story.newest_checks(stage):
-            if kind := _doubtful(check):
-                yield Doubt(kind, f"stage {stage}: {check.id}", _why(check), check.run)
+    found = [(stage, one) for stage in story.stages for one in story.newest_checks(stage)]
+    doubtful = [(_doubtful(one), stage, one) for stage, one in found if _doubtful(one)]
+    for kind, stage, check in sorted(doubtful, key=lambda one: one[0] == WORD):
+        yield Doubt(kind, f"stage {stage}: {check.id}", _why(check), check.run)
 
 
 def _doubtful(check: CheckTold) -> str:
     if check.word:
-        return "attested over ERROR" if check.verdict == "ERROR" else "word only"
+        return "attested over ERROR" if check.verdict == "ERROR" else WORD
     if check.verdict != "PASS":
         return check.verdict + (" (advisory)" if check.advisory else "")
     return ""

@@ -126,7 +126,9 @@ def _shown(value: Any) -> str:
         return ", ".join(inner) or f"{len(value)} facts"
     if isinstance(value, list):
         return f"{len(value)} of them ({_shown(value[0])})" if value else "none"
-    return _instant(str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else _instant(str(value))
 
 
 SAID = ("at", "status", "seconds", "attempt", "job", "code")

@@ -24,6 +24,7 @@ from emonk_ops.reporting.document import (
 from emonk_ops.reporting.page_style import sheet
 from emonk_ops.reporting.plots.figure import NARROW, WIDE
 
+SHORT = 24  # characters of an id that is not broken into lines
 # Should a text ever get past the escaping, no browser would run or load what it says.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -90,7 +91,8 @@ def _spans(spans: Spans) -> str:
 def _span(span: Span) -> str:
     match span:
         case Code(text):
-            return f"<code>{escape(text)}</code>"
+            kind = ' class="id"' if len(text) <= SHORT and " " not in text else ""
+            return f"<code{kind}>{escape(text)}</code>"
         case Strong(text):
             return f"<strong>{escape(text)}</strong>"
         case Badge(text):

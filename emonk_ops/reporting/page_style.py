@@ -32,7 +32,8 @@ table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.75rem 0;line-
 th{text-align:left;color:var(--soft);font-weight:600;padding:.35rem .6rem .35rem 0;
  border-bottom:2px solid var(--faint)}
 td{vertical-align:top;padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--faint);
- overflow-wrap:anywhere}
+ overflow-wrap:break-word}
+code.id{white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 details{border:1px solid var(--faint);border-radius:8px;padding:.1rem .9rem;margin:.5rem 0}
 summary{cursor:pointer;padding:.45rem 0}

@@ -15,7 +15,7 @@ from emonk_ops.reporting.plots.lateness import lateness_figure
 from emonk_ops.reporting.plots.rollbacks import rollbacks_figure
 from emonk_ops.reporting.plots.shadow import pairs_figure, slots_figure
 from emonk_ops.reporting.plots.soaks import soak_figure
-from emonk_ops.reporting.plots.ticks import ticks_figure
+from emonk_ops.reporting.plots.ticks import looks_figure, ticks_figure
 
 
 def soak_plots(story: Story) -> list[Plot]:
@@ -24,8 +24,14 @@ def soak_plots(story: Story) -> list[Plot]:
         _plot(story, soak_figure(f"soak-{number}-{soak.id}", soak))
         for number, soak in enumerate(story.soaks, 1)
     ]
-    for kept in newest_of_each(story):
+    shown = newest_of_each(story)
+    for kept in shown:
         plots += [_plot(story, figure) for figure in _of_evidence(kept)]
+    seen = {one.stage for one in shown if not one.why}
+    for number, soak in enumerate(story.soaks, 1):
+        looked = looks_figure(f"ticks-soak-{number}-{soak.id}", soak)
+        if soak.stage not in seen and looked is not None:
+            plots.append(_plot(story, looked))
     return plots
 
 

@@ -20,12 +20,12 @@ from emonk_ops.reporting.document import (
 from emonk_ops.reporting.doubts import doubts
 from emonk_ops.reporting.events import bars, events
 from emonk_ops.reporting.faults_told import FaultTold
-from emonk_ops.reporting.model import Story
+from emonk_ops.reporting.model import Story, WordTold
 from emonk_ops.reporting.pictures import fault_plots, rollback_plots, soak_plots
 from emonk_ops.reporting.plots.timeline import timeline_figure
 from emonk_ops.reporting.sentences import headline, sentences
 from emonk_ops.reporting.told import CheckTold, RollbackTold, StepTold
-from emonk_ops.reporting.words import count, instant, span
+from emonk_ops.reporting.words import count, instant, listed, span
 
 
 def environment(story: Story) -> Iterator[Block]:
@@ -36,7 +36,7 @@ def environment(story: Story) -> Iterator[Block]:
         return
     yield Numbered(sentences(story))
     if found := bars(story):
-        figure = timeline_figure("time-line", f"{headline(story)}", found, len(story.runs))
+        figure = timeline_figure("time-line", _course(story), found, len(story.runs))
         yield Plot(f"{story.env}-time-line", figure)
     yield from _stages(story)
     yield from _words(story)
@@ -45,6 +45,20 @@ def environment(story: Story) -> Iterator[Block]:
     yield from _rollbacks(story)
     yield from _doubts(story)
     yield from _events(story)
+
+
+def _course(story: Story) -> str:
+    """The title of the time line."""
+    records = story.subject.records
+    what = listed(
+        (
+            count(len(story.rollbacks), "rollback"),
+            count(len(story.faults), "injected fault"),
+            count(len(story.holds), "hold"),
+        )
+    )
+    took = span((records[-1].at - records[0].at).total_seconds())
+    return f"{headline(story)}: {took} from the first record to the last, {what}"
 
 
 def _stages(story: Story) -> Iterator[Block]:
@@ -110,11 +124,21 @@ def _words(story: Story) -> Iterator[Block]:
             [one.who],
             [one.over],
             [instant(one.at)],
-            [Code(one.run)],
+            [part for run in runs for part in (Code(run), " ")],
         )
-        for one in story.words
+        for one, runs in _said(story.words)
     ]
     yield Table(("check", "the word", "who", "over", "when", "run"), rows)
+
+
+def _said(words: Sequence[WordTold]) -> list[tuple[WordTold, list[str]]]:
+    """Each word once, with all runs in which it was given; the newest time is told."""
+    found: dict[tuple[int, str, str, str], tuple[WordTold, list[str]]] = {}
+    for one in words:
+        key = (one.stage, one.check, one.word, one.who)
+        runs = found[key][1] if key in found else []
+        found[key] = one, list(dict.fromkeys((*runs, one.run)))
+    return list(found.values())
 
 
 def _soaks(story: Story) -> Iterator[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 
 from emonk_ops.reporting.document import Code, Span, Spans, Strong
 from emonk_ops.reporting.model import Story
@@ -16,6 +17,7 @@ DRIVERS = {
     "shadow": "both paths side by side (shadow)",
     "nobody": "nobody",
 }
+LONGEST = 200  # characters of what went wrong
 WRONG = ("failed", "rolled_back", "error", "restore_incomplete", "interrupted", "")
 
 
@@ -106,8 +108,8 @@ def _troubles(story: Story) -> Iterator[Spans]:
         if automatic:
             yield from ([*_rolled_back(one), " (run ", Code(run.id), ")"] for one in automatic)
         elif run.status in WRONG and not _answered(story, run):
-            how = run.status.replace("_", " ") or "nothing says how it ended"
-            yield [f"{run.title}: {how} (run ", Code(run.id), ")"]
+            how = run.summary or f"{run.title}: nothing says how it ended"
+            yield [shorten(how, LONGEST), " (run ", Code(run.id), ")"]
     for soak in story.soaks:
         for at, criterion, _ in soak.breaches[-1:]:
             yield [
@@ -123,9 +125,12 @@ def _troubles(story: Story) -> Iterator[Spans]:
 
 
 def _answered(story: Story, run: RunTold) -> bool:
-    """Whether the same command ended well since: of that nothing is left to say."""
+    """Whether the same command was run again and ended: what came of that one is told instead."""
     later = story.runs[story.runs.index(run) + 1 :]
-    return any(one.command == run.command and one.status == "done" for one in later)
+    return any(
+        (one.command, one.stage) == (run.command, run.stage) and one.status != "refused"
+        for one in later
+    )
 
 
 def _rolled_back(one: RollbackTold) -> Spans:

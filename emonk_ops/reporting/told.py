@@ -230,7 +230,7 @@ def _back_ended(run: RunTold, record: Record) -> None:
     words = {"stopped": "the driver was stopped", "moved": "traffic had moved"}
     told.notes = tuple(
         f"{words.get(name, name)} {float(seconds):.1f} s after Enter"
-        for name, seconds in times.items()
+        for name, seconds in sorted(times.items(), key=lambda one: one[1] or 0.0)
         if seconds is not None
     )
 

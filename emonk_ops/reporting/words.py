@@ -7,10 +7,16 @@ from datetime import datetime, timedelta
 
 from emonk_ops.rollout.sentences import time_left
 
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+
 
 def span(seconds: float) -> str:
-    """`24 h 15 m`; below a minute with a decimal: `0.4 s`."""
-    return time_left(timedelta(seconds=seconds)) if seconds >= 60 else f"{seconds:.1f} s"
+    """`24 h 15 m`, `7 d 2 h`; below a minute with a decimal: `0.4 s`."""
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    if DAY <= seconds < 2 * DAY:  # a day's soak is known by its 24 hours
+        return f"{seconds // HOUR:.0f} h {seconds % HOUR // MINUTE:.0f} m"
+    return time_left(timedelta(seconds=seconds))
 
 
 def instant(at: datetime) -> str:

@@ -46,7 +46,7 @@ def time_axis(
 ) -> None:
     """Marks below `bottom`, grid lines up to `top`, and what the axis shows."""
     room = times.last - times.first
-    found = times.marks(max(2, int(room / 95)))
+    found = times.marks(max(3, int(room / 95)))
     for at, words in found:
         x = times(at)
         canvas.line((x, top), (x, bottom), "faint")

@@ -23,7 +23,7 @@ from emonk_ops.reporting.words import count, span
 Seen = tuple[FaultTold, FaultSeen]
 ROW, BAR, LEASE = 58.0, 12.0, 7.0
 LEGEND: tuple[Entry, ...] = (
-    ("box", "warn", "fault set, proof awaited"),
+    ("box", "faint", "fault set, proof awaited"),
     ("box", "two", "landed and observed"),
     ("box", "good", "restored, judged"),
     ("box", "bad", "not restored"),
@@ -40,8 +40,8 @@ def faults_figure(figure_id: str, seen: Sequence[Seen]) -> Figure:
     return Figure(
         figure_id,
         _finding(seen),
-        "Above: the phases of the fault. Below: the canary's runs, each as long as its lease was "
-        "held." + _missing(seen),
+        "The time named is until all was restored. Above: the phases of the fault. Below: the "
+        "canary's runs, each as long as its lease was held." + _missing(seen),
         (*runs, *files[:4], *(("…",) if files[4:] else ())),
         lambda width: _draw(seen, width),
     )
@@ -92,7 +92,7 @@ def _draw(seen: Sequence[Seen], width: float) -> Canvas:
 
 def _headline(fault: FaultTold) -> str:
     took = fault.restore_seconds
-    how = f"restored after {span(took)}" if took is not None else ""
+    how = span(took) if took is not None else ""
     if fault.restored is False:
         how = "NOT KNOWN TO BE RESTORED"
     return f"{fault.title}: {fault.verdict or 'no verdict'}{', ' if how else ''}{how}"
@@ -107,7 +107,7 @@ def _phases(fault: FaultTold, seen: FaultSeen) -> Iterator[tuple[datetime, datet
     if not fault.restored:
         restored = None
     end = restored or fault.until
-    yield fault.at, landed or end, "warn"
+    yield fault.at, landed or end, "faint"
     if landed is not None:
         yield landed, end, "two"
     if restored is not None:

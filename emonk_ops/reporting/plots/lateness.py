@@ -54,7 +54,7 @@ def lateness_figure(figure_id: str, kept: Kept) -> Figure:
     )
     return Figure(
         figure_id,
-        "; ".join(_told(one) for one in series),
+        f"Median lateness: {', '.join(_told(one) for one in series)}",
         how,
         sources,
         lambda width: _draw(series, kept.since, kept.until, width),
@@ -70,16 +70,14 @@ def _series(kept: Kept) -> list[Series]:
     return [
         Series("ticks", "one", ticks),
         Series("jobs", "two", kept.starts),
-        Series("jobs run by Cloud Scheduler's ticks", "good", by_path[CRON]),
-        Series("jobs run by the legacy loop", "two", by_path[LOOP]),
+        Series("jobs run by the ticks", "good", by_path[CRON]),
+        Series("jobs run by the loop", "two", by_path[LOOP]),
     ]
 
 
 def _told(series: Series) -> str:
     late = [seconds for _, seconds in series.points]
-    verb = "arrived" if series.name == "ticks" else "began"
-    name = series.name[0].upper() + series.name[1:]
-    return f"{name} {verb} {_s(median(late))} late in the median, {_s(max(late))} at worst"
+    return f"{series.name} {_s(median(late))} (worst {_s(max(late))})"
 
 
 def _s(seconds: float) -> str:

@@ -109,6 +109,12 @@ def pairs_figure(figure_id: str, kept: Kept) -> Figure:
     if not pairs:
         why = kept.why or "no job was run by both paths in turn, so there is nothing to compare"
         return unavailable(figure_id, "Durations of both paths", why, sources)
+    if all(value <= SHORTEST_MS for pair in pairs for value in pair):
+        why = (
+            f"all {count(len(pairs), 'pair')} of runs took no more than {SHORTEST_MS:g} ms on "
+            "either path, which is the machine's noise: no difference could be measured"
+        )
+        return unavailable(figure_id, "Durations of both paths", why, sources)
     logs = [math.log(tick / loop) for tick, loop in pairs]
     ratio = math.exp(sum(logs) / len(logs))
     return Figure(
