@@ -43,12 +43,11 @@ def fault_seen(subject: Subject, fault: FaultTold) -> FaultSeen:
         return FaultSeen(why="no evidence was kept")
     try:
         blob = subject.evidence.load(fault.evidence)
+        if fault.sha256 and hashlib.sha256(blob).hexdigest() != fault.sha256:
+            return FaultSeen(why=f"the evidence {fault.evidence} is not what was saved")
+        return _read(json.loads(blob))
     except OpsError as error:
         return FaultSeen(why=error.message)
-    if fault.sha256 and hashlib.sha256(blob).hexdigest() != fault.sha256:
-        return FaultSeen(why=f"the evidence {fault.evidence} is not what was saved")
-    try:
-        return _read(json.loads(blob))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         return FaultSeen(why=f"the evidence {fault.evidence} is damaged: {error!r}")
 

@@ -35,10 +35,10 @@ def sentences(story: Story) -> list[Spans]:
 def headline(story: Story) -> str:
     """Where it stands, in one line and without ids."""
     passed = sorted(story.standing.passed)
-    if not passed:
-        return f"{story.env} has passed no stage that still holds"
-    word = "stage" if len(passed) == 1 else "stages"
     hold = ", and is on hold" if story.standing.hold else ""
+    if not passed:
+        return f"{story.env} has passed no stage that still holds{hold}"
+    word = "stage" if len(passed) == 1 else "stages"
     return f"{story.env} holds {word} {ranged(passed)}{hold}"
 
 
