@@ -46,11 +46,19 @@ def _finding(rollbacks: Sequence[RollbackTold]) -> str:
     told = (
         f"{count(len(over), 'step')} of {len(budgeted)} took longer than the budget"
         if over
-        else f"All {count(len(budgeted), 'step')} with a budget stayed within it"
+        else _within(len(budgeted))
     )
     times = [one.seconds for one in rollbacks if one.seconds is not None]
-    slowest = f"; the slowest of {count(len(rollbacks), 'way')} back took {span(max(times))}"
-    return told + (slowest if times else "")
+    if not times:
+        return told
+    return f"{told}; the slowest of {count(len(rollbacks), 'way')} back took {span(max(times))}"
+
+
+def _within(steps: int) -> str:
+    """What is said of so many steps that ended, each within its budget."""
+    if not steps:
+        return "No step with a budget has ended"
+    return f"{'All' if steps > 1 else 'The'} {count(steps, 'step')} with a budget stayed within it"
 
 
 def _draw(rollbacks: Sequence[RollbackTold], width: float) -> Canvas:
