@@ -18,15 +18,21 @@ from emonk_ops.reporting.plots.soaks import soak_figure
 from emonk_ops.reporting.plots.ticks import looks_figure, ticks_figure
 
 
-def soak_plots(story: Story) -> list[Plot]:
-    """Coverage of each soak, then what the newest evidence of each kind shows."""
+def soak_plots(story: Story) -> tuple[list[Plot], list[Plot]]:
+    """How coverage grew: of each stage's newest soak, and of those before."""
     plots = [
-        _plot(story, soak_figure(f"soak-{number}-{soak.id}", soak))
+        (soak, _plot(story, soak_figure(f"soak-{number}-{soak.id}", soak)))
         for number, soak in enumerate(story.soaks, 1)
     ]
+    last = {soak.stage: plot for soak, plot in plots}
+    newest = [plot for _, plot in plots if plot in last.values()]
+    return newest, [plot for _, plot in plots if plot not in newest]
+
+
+def evidence_plots(story: Story) -> list[Plot]:
+    """What the newest evidence of each kind shows; where none is here, what the looks do."""
     shown = newest_of_each(story)
-    for kept in shown:
-        plots += [_plot(story, figure) for figure in _of_evidence(kept)]
+    plots = [_plot(story, figure) for kept in shown for figure in _of_evidence(kept)]
     seen = {one.stage for one in shown if not one.why}
     for number, soak in enumerate(story.soaks, 1):
         looked = looks_figure(f"ticks-soak-{number}-{soak.id}", soak)

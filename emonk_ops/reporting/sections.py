@@ -21,7 +21,7 @@ from emonk_ops.reporting.doubts import doubts
 from emonk_ops.reporting.events import bars, events
 from emonk_ops.reporting.faults_told import FaultTold
 from emonk_ops.reporting.model import Story, WordTold
-from emonk_ops.reporting.pictures import fault_plots, rollback_plots, soak_plots
+from emonk_ops.reporting.pictures import evidence_plots, fault_plots, rollback_plots, soak_plots
 from emonk_ops.reporting.plots.timeline import timeline_figure
 from emonk_ops.reporting.sentences import headline, sentences
 from emonk_ops.reporting.told import CheckTold, RollbackTold, StepTold
@@ -142,9 +142,14 @@ def _said(words: Sequence[WordTold]) -> list[tuple[WordTold, list[str]]]:
 
 
 def _soaks(story: Story) -> Iterator[Block]:
-    if plots := soak_plots(story):
+    newest, earlier = soak_plots(story)
+    if newest:
         yield Heading(3, "Soaks: healthy time that was seen")
-        yield from plots
+        yield from newest
+    if earlier:
+        summary = f"{count(len(earlier), 'soak')} before, which began anew or were breached"
+        yield Fold([summary], earlier)
+    yield from evidence_plots(story)
 
 
 def _faults(story: Story) -> Iterator[Block]:
@@ -220,7 +225,7 @@ def _step_rows(steps: Iterable[StepTold]) -> list[Sequence[Spans]]:
             [Code(one.id)],
             [Badge("already so" if one.ok and not one.changed else words[one.ok])],
             [one.summary.removeprefix("already so: ")],
-            ["" if one.seconds is None else f"{one.seconds:.2f} s"],
+            ["" if one.seconds is None else span(one.seconds)],
             [f"{one.budget_seconds:g} s" if one.budget_seconds else ""],
         )
         for one in steps

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import shorten
 
 from emonk_ops.reporting.document import Code, Span, Spans, Strong
 from emonk_ops.reporting.model import Story
-from emonk_ops.reporting.told import RollbackTold, RunTold
+from emonk_ops.reporting.troubles import troubles
 from emonk_ops.reporting.words import count, instant, listed, ranged, span
 from emonk_ops.rollout.registry import stage_modules
 
@@ -17,8 +16,7 @@ DRIVERS = {
     "shadow": "both paths side by side (shadow)",
     "nobody": "nobody",
 }
-LONGEST = 200  # characters of what went wrong
-WRONG = ("failed", "rolled_back", "error", "restore_incomplete", "interrupted", "")
+MOST_TOLD = 3  # of what went wrong
 
 
 def sentences(story: Story) -> list[Spans]:
@@ -89,56 +87,18 @@ def _proven(story: Story) -> Iterator[Span]:
 
 
 def _wrong(story: Story) -> Iterator[Span]:
-    found = list(_troubles(story))
+    found = troubles(story)
     if not found:
         yield "nothing that the journal tells of."
         return
-    shown = found[-4:]
+    shown = found[-MOST_TOLD:]
     if len(found) > len(shown):
         yield f"{count(len(found), 'thing')}, the newest of them: "
-    for number, part in enumerate(shown):
-        yield "; " if number else ""
-        yield from part
+    for number, one in enumerate(shown):
+        yield f"{'; ' if number else ''}{one.what} (run "
+        yield Code(one.run)
+        yield ")"
     yield "."
-
-
-def _troubles(story: Story) -> Iterator[Spans]:
-    for run in story.runs:
-        automatic = [one for one in run.rollbacks if one.kind != "drill"]
-        if automatic:
-            yield from ([*_rolled_back(one), " (run ", Code(run.id), ")"] for one in automatic)
-        elif run.status in WRONG and not _answered(story, run):
-            how = run.summary or f"{run.title}: nothing says how it ended"
-            yield [shorten(how, LONGEST), " (run ", Code(run.id), ")"]
-    for soak in story.soaks:
-        for at, criterion, _ in soak.breaches[-1:]:
-            yield [
-                f"soak {soak.id} of stage {soak.stage} was breached by {criterion} on "
-                f"{instant(at)} (run ",
-                Code(soak.run),
-                ")",
-            ]
-    for fault, _ in story.faults:
-        if fault.verdict not in ("PASS", "NOT_EXERCISED"):
-            yield [f"fault {fault.title}: {fault.verdict or 'no verdict'} (run ", Code(fault.run)]
-            yield [")"]
-
-
-def _answered(story: Story, run: RunTold) -> bool:
-    """Whether the same command was run again and ended: what came of that one is told instead."""
-    later = story.runs[story.runs.index(run) + 1 :]
-    return any(
-        (one.command, one.stage) == (run.command, run.stage) and one.status != "refused"
-        for one in later
-    )
-
-
-def _rolled_back(one: RollbackTold) -> Spans:
-    end = {True: "completed", False: "NOT completed", None: "not ended"}[one.ok]
-    took = f" in {span(one.seconds)}" if one.ok and one.seconds is not None else ""
-    kind = "rollback" if one.kind in ("ordinary", "after a failure") else f"{one.kind} rollback"
-    stage = f" of stage {one.stage}" if one.stage is not None else ""
-    return [f"{kind}{stage} on {instant(one.at)}, {end}{took}"]
 
 
 def _next(story: Story) -> Iterator[Span]:

@@ -37,7 +37,8 @@ class SoakTold:
     looks: list[LookTold] = field(default_factory=list)
     extensions: list[tuple[datetime, float, str]] = field(default_factory=list)  # now needed, why
     how: str = ""  # it ended: done, breached, began anew: …; empty while it goes on
-    why: str = ""
+    criterion: str = ""  # that it was breached by
+    ended_by: str = ""  # the run
 
     @property
     def until(self) -> datetime:
@@ -119,7 +120,8 @@ def _extended(soak: SoakTold, record: Record) -> None:
 
 def _ended(soak: SoakTold, record: Record) -> None:
     soak.how = str(record.body["how"])
-    soak.why = str(record.body.get("summary", ""))
+    soak.criterion = str(record.body.get("criterion", ""))
+    soak.ended_by = record.run
 
 
 FOLDS: dict[str, Callable[[SoakTold, Record], None]] = {

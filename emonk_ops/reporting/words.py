@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 from emonk_ops.rollout.sentences import time_left
 
-MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+TENTH, MINUTE, HOUR, DAY = 0.0995, 60.0, 3_600.0, 86_400.0
 
 
 def span(seconds: float) -> str:
-    """`24 h 15 m`, `7 d 2 h`; below a minute with a decimal: `0.4 s`."""
+    """`24 h 15 m`, `7 d 2 h`; below a minute with a decimal: `0.4 s`; `3 ms`."""
+    if seconds < TENTH:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < MINUTE:
         return f"{seconds:.1f} s"
     if DAY <= seconds < 2 * DAY:  # a day's soak is known by its 24 hours

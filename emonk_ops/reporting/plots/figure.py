@@ -49,14 +49,19 @@ class Figure:
 
 
 def unavailable(figure_id: str, what: str, why: str, sources: tuple[str, ...]) -> Figure:
+    """What cannot be shown, and why."""
+    return in_words(figure_id, f"{what}: not shown", why, sources)
+
+
+def in_words(figure_id: str, finding: str, words: str, sources: tuple[str, ...]) -> Figure:
     """A figure in whose place a sentence stands."""
 
     def draw(width: float) -> Canvas:
-        lines = wrapped(why, width - 2 * MARGIN)
+        lines = wrapped(words, width - 2 * MARGIN)
         canvas = Canvas(width, 2 * MARGIN + LINE * len(lines))
         canvas.rect(0, 0, width, canvas.height, "wash")
         for number, line in enumerate(lines):
             canvas.text((MARGIN, MARGIN + 13 + LINE * number), line, "soft")
         return canvas
 
-    return Figure(figure_id, f"{what}: not shown", "", sources, draw)
+    return Figure(figure_id, finding, "", sources, draw)

@@ -96,17 +96,18 @@ def _draw(series: Sequence[Series], since: datetime, until: datetime, width: flo
     instants = [at for one in series for at, _ in one.points]
     times = Times(min(since, *instants), max(until, *instants), LEFT, right)
     time_axis(canvas, times, top, bottom)
-    for one in series:
-        _points(canvas, one, times, scale)
+    for number, one in enumerate(series):
+        # What lies upon another's dot is smaller, so that both are seen.
+        _points(canvas, one, times, scale, 3.4 - number)
     return canvas
 
 
-def _points(canvas: Canvas, series: Series, times: Times, scale: Linear) -> None:
+def _points(canvas: Canvas, series: Series, times: Times, scale: Linear, radius: float) -> None:
     points = sorted(series.points)
     if len(points) <= FEW:
         for at, seconds in points:
             told = f"{at:%H:%M:%S}Z: {_s(seconds)} late"
-            canvas.dot((times(at), scale(seconds)), 2.4, series.tone, told=told)
+            canvas.dot((times(at), scale(seconds)), radius, series.tone, told=told)
         return
     size = -(-len(points) // BINS)
     bins = [points[start : start + size] for start in range(0, len(points), size)]

@@ -100,12 +100,12 @@ def _step(canvas: Canvas, step: StepTold, x: Log, y: float, label: float) -> Non
         canvas.text((x.first + 4, y + 13), "began; nothing says how it ended", "bad")
         return
     end = max(x(step.seconds), x.first + 2)
-    told = f"{step.seconds:.3f} s: {step.summary}"
+    told = f"{span(step.seconds)}: {step.summary}"
     canvas.rect(x.first, y + 4, end - x.first, BAR, _tone(step), told=told)
     if step.budget_seconds:
         place = x(step.budget_seconds)
         canvas.line((place, y + 1), (place, y + 18), "ink")
-    words = f"{step.seconds:.2f} s" + ("" if step.ok else " broke off")
+    words = span(step.seconds) + ("" if step.ok else " broke off")
     room = x.last - end
     if room > width_of(words) + 8:
         canvas.text((end + 5, y + 13), words, "soft")
