@@ -78,7 +78,8 @@ def _span(span: Span) -> str:
         case Code(text):
             return _code(text)
         case Strong(text) | Badge(text):
-            return f"**{escaped(text)}**" if text.strip() else ""
+            gap = " " if text.endswith(" ") else ""
+            return f"**{escaped(text)}**{gap}" if text.strip() else ""
         case _:
             kept = span[: len(span) - len(span.lstrip())], span[len(span.rstrip()) :]
             return f"{' ' * bool(kept[0])}{escaped(span)}{' ' * bool(kept[1] and span.strip())}"

@@ -46,7 +46,9 @@ details[open]{padding-bottom:.6rem}
  thead{display:none}
  table,tbody,tr,td{display:block;width:100%}
  tr{padding:.5rem 0;border-bottom:1px solid var(--faint)}
- td{border:0;padding:.12rem 0;display:grid;grid-template-columns:6.2rem 1fr;gap:.5rem}
+ td{border:0;padding:.12rem 0;display:grid;grid-template-columns:6.2rem minmax(0,1fr);
+  gap:.5rem;overflow-wrap:anywhere}
+ code.id{white-space:normal}
  td::before{content:attr(data-name);color:var(--soft);font-size:.8rem}
 }
 @media print{details:not([open])>*{display:block}}

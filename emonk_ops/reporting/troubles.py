@@ -12,7 +12,7 @@ from emonk_ops.reporting.told import RollbackTold, RunTold
 from emonk_ops.reporting.words import instant, span
 
 WRONG = ("failed", "rolled_back", "error", "restore_incomplete", "interrupted", "")
-LONGEST = 160  # characters of a reason
+LONGEST = 110  # characters of a reason
 EXPECTED = ("PASS", "NOT_EXERCISED")  # verdicts of faults: the second one says nothing
 
 
@@ -59,10 +59,11 @@ def _soaks(story: Story) -> Iterator[Trouble]:
     """Breaches whose rollback is not told already."""
     told = {one.run for one in story.rollbacks}
     for soak in story.soaks:
-        for at, criterion, _ in soak.breaches[-1:]:
-            if soak.ended_by not in told:
-                what = f"soak {soak.id} of stage {soak.stage} was breached by {criterion} on "
-                yield Trouble(at, f"{what}{instant(at)}", soak.ended_by or soak.run)
+        last = soak.breaches[-1][1] if soak.breaches else ""
+        criterion = soak.criterion or last
+        if criterion and soak.ended_by not in told:
+            what = f"soak {soak.id} of stage {soak.stage} was breached by {criterion} on "
+            yield Trouble(soak.until, f"{what}{instant(soak.until)}", soak.ended_by or soak.run)
 
 
 def _faults(story: Story) -> Iterator[Trouble]:

@@ -42,7 +42,7 @@ def faults_figure(figure_id: str, seen: Sequence[Seen]) -> Figure:
         _finding(seen),
         "The time named is until all was restored. Above: the phases of the fault. Below: the "
         "canary's runs, each as long as its lease was held." + _missing(seen),
-        (*runs, *files[:4], *(("…",) if files[4:] else ())),
+        (*runs, *files[:4], *(("and others",) if files[4:] else ())),
         lambda width: _draw(seen, width),
     )
 

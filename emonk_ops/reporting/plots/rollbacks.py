@@ -15,6 +15,7 @@ LABEL, STEP, HEAD, BAR = 128.0, 22.0, 30.0, 11.0
 AXIS = 40.0
 LOW, LEAST_HIGH = 0.001, 100.0
 MOST = 8
+BOLD = 0.92  # how much of its room a bold line may take
 LEGEND: tuple[Entry, ...] = (
     ("box", "good", "within its budget"),
     ("box", "bad", "over it, or broken off"),
@@ -51,7 +52,8 @@ def _finding(rollbacks: Sequence[RollbackTold]) -> str:
     times = [one.seconds for one in rollbacks if one.seconds is not None]
     if not times:
         return told
-    return f"{told}; the slowest of {count(len(rollbacks), 'way')} back took {span(max(times))}"
+    ways = "the way back" if len(rollbacks) == 1 else f"the slowest of {len(rollbacks)} ways back"
+    return f"{told}; {ways} took {span(max(times))}"
 
 
 def _within(steps: int) -> str:
@@ -77,7 +79,7 @@ def _draw(rollbacks: Sequence[RollbackTold], width: float) -> Canvas:
     canvas.text(((x.first + x.last) / 2, bottom + 34), "seconds", "soft", anchor="middle")
     y = top
     for one in rollbacks:
-        canvas.text((0, y + 20), shortened(_headline(one), width), "title")
+        canvas.text((0, y + 20), shortened(_headline(one), width * BOLD), "title")
         y += HEAD
         for step in one.steps:
             _step(canvas, step, x, y, label)
@@ -86,12 +88,10 @@ def _draw(rollbacks: Sequence[RollbackTold], width: float) -> Canvas:
 
 
 def _headline(one: RollbackTold) -> str:
-    stage = f" of stage {one.stage}" if one.stage is not None else ""
-    took = f", {span(one.seconds)}" if one.seconds is not None else ""
+    stage = f", stage {one.stage}" if one.stage is not None else ""
+    took = f": {span(one.seconds)}" if one.seconds is not None else ""
     how = {True: "", False: ", NOT COMPLETE", None: ", NOT ENDED"}[one.ok]
-    kind = "rollback after a failure" if one.kind == "after a failure" else one.kind
-    kind = f"{kind} rollback" if kind in ("ordinary", "partial", "emergency") else kind
-    return f"{kind}{stage}, {one.at:%d %b %H:%M}Z{took}{how}"
+    return f"{one.kind}{stage}, {one.at:%d %b %H:%M}Z{took}{how}"
 
 
 def _step(canvas: Canvas, step: StepTold, x: Log, y: float, label: float) -> None:

@@ -134,6 +134,10 @@ def test_markdown_means_nothing_in_a_text(text: str, expected: str) -> None:
     assert escaped(text) == expected
 
 
+def test_a_bold_beginning_is_no_part_of_the_next_word(files: dict[str, bytes]) -> None:
+    assert "1. **Where it stands:** qa " in files["report.md"].decode()
+
+
 def test_a_bar_ends_no_cell() -> None:
     table = Table(("a", "b"), [(["x|y"], ["z"])])
     text = to_markdown(Document("t", [Paragraph(["one"]), table]), "plots")
