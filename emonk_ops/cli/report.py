@@ -13,7 +13,7 @@ from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode, Refused
 
 if TYPE_CHECKING:
-    from emonk_ops.reporting.subject import Subject
+    from emonk_ops.reporting.told.subject import Subject
 
 Out = Annotated[
     Path | None,
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(desk: Desk, out: Out = None, also: Also = None) -> ExitCode:
-    """Make a report from the journal and the kept evidence: a page, Markdown, plots, verdicts."""
+    """A page, Markdown, plots and verdicts of a rollout, from its journal and evidence."""
     from emonk_ops.reporting.folder import write_report
 
     names = dict.fromkeys((desk.env.name, *(also or ())))
@@ -52,7 +52,7 @@ def report(desk: Desk, out: Out = None, also: Also = None) -> ExitCode:
 
 def subject_of(desk: Desk) -> Subject:
     """An environment's journal and evidence. Raises StateDamaged for a damaged journal."""
-    from emonk_ops.reporting.subject import Subject
+    from emonk_ops.reporting.told.subject import Subject
 
     env = desk.env
     return Subject(

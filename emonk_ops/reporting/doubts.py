@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from emonk_ops.reporting.model import Story
-from emonk_ops.reporting.told import CheckTold
-from emonk_ops.reporting.words import span
+from emonk_ops.reporting.told.runs import CheckTold
+from emonk_ops.reporting.told.words import span
 from emonk_ops.rollout.spool import MARK
 
 WORD = "word only"

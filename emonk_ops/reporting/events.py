@@ -8,9 +8,9 @@ from datetime import datetime
 
 from emonk_ops.reporting.model import Story
 from emonk_ops.reporting.plots.timeline import Bar
-from emonk_ops.reporting.soaks_told import SoakTold
-from emonk_ops.reporting.told import RunTold
-from emonk_ops.reporting.words import span
+from emonk_ops.reporting.told.runs import RunTold
+from emonk_ops.reporting.told.soaks import SoakTold
+from emonk_ops.reporting.told.words import span
 
 TONES = {
     "done": "good",

@@ -16,7 +16,7 @@ from emonk_ops.reporting.markdown import to_markdown
 from emonk_ops.reporting.model import Story, story_of
 from emonk_ops.reporting.page import to_html
 from emonk_ops.reporting.report import report_of
-from emonk_ops.reporting.subject import Subject
+from emonk_ops.reporting.told.subject import Subject
 from emonk_ops.reporting.verdicts import verdicts_data
 from emonk_ops.rollout.records import to_line
 

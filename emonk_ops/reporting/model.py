@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from emonk_ops.operations.evidence.saving import ACCEPTANCE
-from emonk_ops.reporting.faults_told import FaultTold, faults_told
-from emonk_ops.reporting.kept import Kept, all_kept
-from emonk_ops.reporting.leases import FaultSeen, fault_seen
-from emonk_ops.reporting.soaks_told import SoakTold, soaks_told
-from emonk_ops.reporting.subject import Subject
-from emonk_ops.reporting.told import CheckTold, RollbackTold, RunTold, actor, runs_told
+from emonk_ops.reporting.told.faults import FaultTold, faults_told
+from emonk_ops.reporting.told.kept import Kept, all_kept
+from emonk_ops.reporting.told.leases import FaultSeen, fault_seen
+from emonk_ops.reporting.told.runs import CheckTold, RollbackTold, RunTold, actor, runs_told
+from emonk_ops.reporting.told.soaks import SoakTold, soaks_told
+from emonk_ops.reporting.told.subject import Subject
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.standing import Standing, stand
 

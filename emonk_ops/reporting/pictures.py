@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from emonk_ops.operations.evidence.keeping import SHADOW
 from emonk_ops.operations.evidence.saving import ACCEPTANCE
 from emonk_ops.reporting.document import Plot
-from emonk_ops.reporting.kept import Kept
 from emonk_ops.reporting.model import Story
 from emonk_ops.reporting.plots.faults import faults_figure
 from emonk_ops.reporting.plots.figure import Figure
@@ -16,6 +15,7 @@ from emonk_ops.reporting.plots.rollbacks import rollbacks_figure
 from emonk_ops.reporting.plots.shadow import pairs_figure, slots_figure
 from emonk_ops.reporting.plots.soaks import soak_figure
 from emonk_ops.reporting.plots.ticks import looks_figure, ticks_figure
+from emonk_ops.reporting.told.kept import Kept
 
 
 def soak_plots(story: Story) -> tuple[list[Plot], list[Plot]]:

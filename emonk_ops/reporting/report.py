@@ -8,7 +8,7 @@ from emonk_ops.reporting.document import Block, Code, Document, Heading, Notice,
 from emonk_ops.reporting.model import Story
 from emonk_ops.reporting.sections import environment
 from emonk_ops.reporting.sentences import DRIVERS
-from emonk_ops.reporting.words import count, instant, listed, ranged
+from emonk_ops.reporting.told.words import count, instant, listed, ranged
 
 SANDBOX = "sandbox"
 

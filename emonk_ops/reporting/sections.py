@@ -19,13 +19,13 @@ from emonk_ops.reporting.document import (
 )
 from emonk_ops.reporting.doubts import doubts
 from emonk_ops.reporting.events import bars, events
-from emonk_ops.reporting.faults_told import FaultTold
 from emonk_ops.reporting.model import Story, WordTold
 from emonk_ops.reporting.pictures import evidence_plots, fault_plots, rollback_plots, soak_plots
 from emonk_ops.reporting.plots.timeline import timeline_figure
 from emonk_ops.reporting.sentences import headline, sentences
-from emonk_ops.reporting.told import CheckTold, RollbackTold, StepTold
-from emonk_ops.reporting.words import count, instant, listed, span
+from emonk_ops.reporting.told.faults import FaultTold
+from emonk_ops.reporting.told.runs import CheckTold, RollbackTold, StepTold
+from emonk_ops.reporting.told.words import count, instant, listed, span
 
 
 def environment(story: Story) -> Iterator[Block]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from emonk_ops.reporting.document import Code, Span, Spans, Strong
 from emonk_ops.reporting.model import Story
+from emonk_ops.reporting.told.words import count, instant, listed, ranged, span
 from emonk_ops.reporting.troubles import troubles
-from emonk_ops.reporting.words import count, instant, listed, ranged, span
 from emonk_ops.rollout.registry import stage_modules
 
 DRIVERS = {

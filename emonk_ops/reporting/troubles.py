@@ -8,8 +8,8 @@ from datetime import datetime
 from textwrap import shorten
 
 from emonk_ops.reporting.model import Story
-from emonk_ops.reporting.told import RollbackTold, RunTold
-from emonk_ops.reporting.words import instant, span
+from emonk_ops.reporting.told.runs import RollbackTold, RunTold
+from emonk_ops.reporting.told.words import instant, span
 
 WRONG = ("failed", "rolled_back", "error", "restore_incomplete", "interrupted", "")
 LONGEST = 110  # characters of a reason

@@ -7,7 +7,7 @@ from typing import Any
 
 from emonk_ops.operations.evidence.saving import ACCEPTANCE
 from emonk_ops.reporting.model import Story
-from emonk_ops.reporting.told import CheckTold
+from emonk_ops.reporting.told.runs import CheckTold
 
 
 def verdicts_data(stories: Sequence[Story]) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from emonk_ops.reporting.faults_told import FaultTold
-from emonk_ops.reporting.leases import FaultSeen, LeaseSeen
 from emonk_ops.reporting.plots.axes import (
     BOTTOM,
     RIGHT,
@@ -18,7 +16,9 @@ from emonk_ops.reporting.plots.axes import (
 from emonk_ops.reporting.plots.canvas import Canvas, shortened
 from emonk_ops.reporting.plots.figure import Figure
 from emonk_ops.reporting.plots.scales import Linear
-from emonk_ops.reporting.words import count, span
+from emonk_ops.reporting.told.faults import FaultTold
+from emonk_ops.reporting.told.leases import FaultSeen, LeaseSeen
+from emonk_ops.reporting.told.words import count, span
 
 Seen = tuple[FaultTold, FaultSeen]
 ROW, BAR, LEASE = 58.0, 12.0, 7.0

@@ -8,7 +8,6 @@ from datetime import datetime
 from statistics import median
 
 from emonk_ops.operations.analysis.records import CRON, LOOP
-from emonk_ops.reporting.kept import Kept
 from emonk_ops.reporting.plots.axes import (
     BOTTOM,
     LEFT,
@@ -22,6 +21,7 @@ from emonk_ops.reporting.plots.axes import (
 from emonk_ops.reporting.plots.canvas import Canvas
 from emonk_ops.reporting.plots.figure import Figure, unavailable
 from emonk_ops.reporting.plots.scales import Linear, Times, nice_top
+from emonk_ops.reporting.told.kept import Kept
 
 PLOT_HEIGHT = 170.0
 FEW = 160  # points that are drawn one by one

@@ -8,8 +8,8 @@ from emonk_ops.reporting.plots.axes import Entry, legend, legend_height
 from emonk_ops.reporting.plots.canvas import Canvas, shortened, width_of
 from emonk_ops.reporting.plots.figure import Figure
 from emonk_ops.reporting.plots.scales import Log, number
-from emonk_ops.reporting.told import RollbackTold, StepTold
-from emonk_ops.reporting.words import count, span
+from emonk_ops.reporting.told.runs import RollbackTold, StepTold
+from emonk_ops.reporting.told.words import count, span
 
 LABEL, STEP, HEAD, BAR = 128.0, 22.0, 30.0, 11.0
 AXIS = 40.0

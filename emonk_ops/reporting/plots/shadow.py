@@ -8,7 +8,6 @@ from datetime import datetime
 
 from emonk_ops.operations.analysis.records import CRON, LOOP
 from emonk_ops.operations.judging.samples import SHORTEST_MS
-from emonk_ops.reporting.kept import Kept, SlotRun
 from emonk_ops.reporting.plots.axes import (
     BOTTOM,
     LEFT,
@@ -21,7 +20,8 @@ from emonk_ops.reporting.plots.axes import (
 from emonk_ops.reporting.plots.canvas import Canvas, shortened
 from emonk_ops.reporting.plots.figure import Figure, unavailable
 from emonk_ops.reporting.plots.scales import Log, Times, number
-from emonk_ops.reporting.words import count
+from emonk_ops.reporting.told.kept import Kept, SlotRun
+from emonk_ops.reporting.told.words import count
 
 LANE, MARK = 34.0, 14.0
 MOST_LANES = 12

@@ -18,8 +18,8 @@ from emonk_ops.reporting.plots.axes import (
 from emonk_ops.reporting.plots.canvas import Canvas, Point
 from emonk_ops.reporting.plots.figure import Figure, in_words
 from emonk_ops.reporting.plots.scales import Linear
-from emonk_ops.reporting.soaks_told import SoakTold
-from emonk_ops.reporting.words import count, span
+from emonk_ops.reporting.told.soaks import SoakTold
+from emonk_ops.reporting.told.words import count, span
 
 PLOT_HEIGHT = 190.0
 EARLY_SHARE = 0.3

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from emonk_ops.reporting.kept import HEALTHY, MISSING, UNWELL, Kept
 from emonk_ops.reporting.plots.axes import (
     BOTTOM,
     LEFT,
@@ -20,8 +19,9 @@ from emonk_ops.reporting.plots.axes import (
 from emonk_ops.reporting.plots.canvas import Canvas
 from emonk_ops.reporting.plots.figure import Figure, unavailable
 from emonk_ops.reporting.plots.scales import Linear, Times
-from emonk_ops.reporting.soaks_told import LookTold, SoakTold
-from emonk_ops.reporting.words import count, span
+from emonk_ops.reporting.told.kept import HEALTHY, MISSING, UNWELL, Kept
+from emonk_ops.reporting.told.soaks import LookTold, SoakTold
+from emonk_ops.reporting.told.words import count, span
 
 PLOT_HEIGHT = 110.0
 COLUMN = 4.0  # pixels of a stretch, at the least

@@ -10,7 +10,7 @@ from typing import Any
 
 from emonk_ops.errors import ExitCode
 from emonk_ops.reporting.model import Story, story_of
-from emonk_ops.reporting.subject import Subject
+from emonk_ops.reporting.told.subject import Subject
 from emonk_ops.rollout.book import Book, Heading
 from emonk_ops.rollout.evidence import EvidenceFolder
 from emonk_ops.rollout.identity import identify

@@ -15,11 +15,11 @@ import pytest
 from emonk_ops.operations.analysis.records import CRON, LOOP
 from emonk_ops.operations.evidence.saving import ACCEPTANCE, SAVED
 from emonk_ops.reporting.folder import files_of
-from emonk_ops.reporting.kept import HEALTHY, MISSING, UNWELL, all_kept
-from emonk_ops.reporting.leases import fault_seen
 from emonk_ops.reporting.plots.lateness import lateness_figure
 from emonk_ops.reporting.plots.shadow import pairs_figure, pairs_of, slots_figure
 from emonk_ops.reporting.plots.ticks import ticks_figure
+from emonk_ops.reporting.told.kept import HEALTHY, MISSING, UNWELL, all_kept
+from emonk_ops.reporting.told.leases import fault_seen
 from emonk_ops.rollout.book import Heading
 from tests.judging.day_model import Day
 from tests.judging.model import World

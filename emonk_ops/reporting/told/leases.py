@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from emonk_ops.errors import OpsError
-from emonk_ops.reporting.faults_told import FaultTold
-from emonk_ops.reporting.subject import Subject
+from emonk_ops.reporting.told.faults import FaultTold
+from emonk_ops.reporting.told.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from emonk_ops.reporting.told import CheckTold
+from emonk_ops.reporting.told.runs import CheckTold
 from emonk_ops.rollout.records import Record
 
 PHASES = ("intent", "injected", "landed", "restored", "ended")

@@ -21,7 +21,7 @@ from emonk_ops.operations.evidence.keeping import SHADOW
 from emonk_ops.operations.evidence.saving import SAVED
 from emonk_ops.operations.judging.rules import Rules
 from emonk_ops.operations.judging.slots import SlotClass, SlotFacts, class_of
-from emonk_ops.reporting.subject import Subject
+from emonk_ops.reporting.told.subject import Subject
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.rejudging import load_saved
 
