@@ -113,7 +113,8 @@ class Soaking:
 
     def _begin(self, about: Facts, now: datetime) -> SoakState:
         needed = self._soak.needed_seconds
-        self._write("soak.began", {"about": dict(about), "needed_seconds": needed, "at": now})
+        told = {"needed_seconds": needed, "guide_seconds": self._soak.guide_seconds, "at": now}
+        self._write("soak.began", {"about": dict(about), **told})
         self._say(f"the soak begins: {time_left(timedelta(seconds=needed))} of healthy time")
         return self._require()
 
