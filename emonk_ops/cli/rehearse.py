@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emonk_ops.rehearsal.acts import Act
     from emonk_ops.rehearsal.theatre import Played
 
+REPORT = Path("rehearsal-report")
 _out = Output("stdout")
 _err = Output("stderr")
 
@@ -29,6 +30,7 @@ def rehearse(
         ),
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="Stages 0 to 2 in QA: seconds.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Where the report of it all goes.")] = REPORT,
     what: Annotated[
         str,
         typer.Option(
@@ -42,7 +44,9 @@ def rehearse(
     """Play the rollout in the sandbox: both environments, failures, rollbacks, days of soak."""
     import tempfile
 
-    acts = _chosen(short, what)
+    from emonk_ops.rehearsal.story import with_report
+
+    acts = with_report(_chosen(short, what), str(out.absolute()))
     if folder is not None:
         if folder.exists() and any(folder.iterdir()):
             _err.line(f"rehearse: {folder} is not empty; name a new folder")
@@ -54,7 +58,7 @@ def rehearse(
         _play_in(Path(temporary), acts)
 
 
-def _chosen(short: bool, what: str) -> Sequence[Act]:
+def _chosen(short: bool, what: str) -> tuple[Act, ...]:
     from emonk_ops.rehearsal.breaks import BREAKS, broken_story
     from emonk_ops.rehearsal.story import short_story, whole_story
 

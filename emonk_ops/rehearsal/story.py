@@ -213,6 +213,18 @@ def epilogue() -> tuple[Act, ...]:
     )
 
 
+def with_report(acts: tuple[Act, ...], out: str) -> tuple[Act, ...]:
+    """The story, and at its end a page for those who were not there, in the folder `out`."""
+    both = any(PRODUCTION[1] in act.argv for act in acts)
+    envs = ("--env", "production", "--also", "qa") if both else ("--env", "qa")
+    report = Act(
+        "A page for those who were not there",
+        ("report", *envs, "--out", out),
+        why="From the journal and the kept evidence alone; each sentence names its run.",
+    )
+    return (*acts, report)
+
+
 def short_story() -> tuple[Act, ...]:
     """Stages 0 to 2 in QA: some seconds."""
     return (*prologue(), *qa_stages(), *epilogue())

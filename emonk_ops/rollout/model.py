@@ -164,6 +164,11 @@ class Soak:
     since: Callable[[Toolbox, Facts], datetime | None] = lambda _tools, _about: None
 
 
+def soak_check(soak: Soak) -> Check:
+    """The line of a stage that its soak answers."""
+    return Check(f"soak-{soak.id}", soak.sentence)
+
+
 def no_soak(_env: Any) -> Soak | None:
     """For a stage that is done when it is verified and accepted."""
     return None

@@ -20,6 +20,7 @@ from emonk_ops.rollout.model import (
     Soak,
     Step,
     Verdict,
+    soak_check,
 )
 from emonk_ops.rollout.plan import PlannedStep, preview_all
 from emonk_ops.rollout.sentences import time_left
@@ -66,7 +67,7 @@ class Soaking:
 
     @property
     def check(self) -> Check:
-        return Check(f"soak-{self._soak.id}", self._soak.sentence)
+        return soak_check(self._soak)
 
     @property
     def extensions(self) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from emonk_ops.operations.acceptance.criteria import Criteria
@@ -11,7 +13,7 @@ from emonk_ops.operations.acceptance.verdicts import criteria_findings
 from emonk_ops.operations.acceptance.window import whole
 from emonk_ops.operations.service_env import LEGACY_FLAGS
 from emonk_ops.operations.soak_about import about as about_service
-from emonk_ops.rollout.model import Facts, Finding, Soak, Verdict
+from emonk_ops.rollout.model import Facts, Finding, Look, Soak, Verdict
 from emonk_ops.rollout.soak import changes
 from emonk_ops.rollout.standing import Standing
 from emonk_ops.rollout.verdicts import overall
@@ -20,6 +22,7 @@ from emonk_ops.toolbox import Toolbox
 
 GUIDE_SECONDS = 7 * 24 * 3600.0
 EVERY_SECONDS = 6 * 3600.0
+TOGETHER = timedelta(hours=1)
 CUTOVER, CLEANUP = 4, 5
 
 
@@ -31,9 +34,39 @@ def stable_soak(env: Environment) -> Soak:
         guide_seconds=GUIDE_SECONDS,
         every_seconds=EVERY_SECONDS,
         about=about,
-        look=look,
+        look=hourly,
         since=since_the_cutover,
     )
+
+
+def hourly(tools: Toolbox, since: datetime, now: datetime) -> Iterator[Look]:
+    """Stage 4's looks, those without a breach taken together: a week of them fills no journal."""
+    quiet: list[Look] = []
+    for one in look(tools, since, now):
+        if one.breaches:
+            yield from _together(quiet)
+            yield one
+            quiet = []
+            continue
+        quiet.append(one)
+        if quiet[-1].until - quiet[0].since >= TOGETHER:
+            yield from _together(quiet)
+            quiet = []
+    yield from _together(quiet)
+
+
+def _together(looks: list[Look]) -> Iterator[Look]:
+    if looks:
+        facts: Counter[str] = Counter()
+        for one in looks:
+            facts.update({name: int(value) for name, value in one.facts.items()})
+        yield Look(
+            since=looks[0].since,
+            until=looks[-1].until,
+            covered_seconds=sum(one.covered_seconds for one in looks),
+            summary=f"{len(looks)} stretches without a breach; the last: {looks[-1].summary}",
+            facts=dict(facts),
+        )
 
 
 def about(tools: Toolbox) -> dict[str, Any]:
