@@ -44,6 +44,9 @@ ENTRIES = {
         "inject",
         "inject_app",
     ),
+    "validate": Entry(
+        "The review after 30 days: the guide's success criteria over covered days.", "validate"
+    ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from emonk_ops.errors import NotFound
+from emonk_ops.operations.analysis.documents import TOLD, documents_of
 from emonk_ops.operations.cadence import slots_between
 from emonk_ops.operations.prices import (
     DAYS_A_MONTH,
@@ -40,9 +40,6 @@ class Measured:
     writes: float
     ticks: int
     billed: bool
-
-
-TOLD = ("billed_reads", "billed_writes", "storage_reads", "storage_writes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +120,23 @@ def measure(tools: Toolbox, *, hours: float) -> Measured:
 
 
 def averaged(entries: Iterable[LogEntry]) -> Measured | None:
-    """The average of the tick lines, each path by itself; None where none tells. One pass.
-
-    A line without these fields is no tick that cost nothing: a service that is not ours wrote it.
-    """
-    sums: dict[str, list[float]] = {}
+    """The average of the tick lines, each path by itself; None where none tells. One pass."""
+    sums: dict[str, list[int]] = {}
     billed = False
     for entry in entries:
-        tick = entry.payload
-        if not any(name in tick for name in TOLD):
+        touched = documents_of(entry.payload)
+        if touched is None:
             continue
-        path = sums.setdefault(str(tick.get("path", "")), [0, 0, 0])
-        of_bill = _number(tick, "billed_reads") > 0
-        billed = billed or of_bill
-        # Elsewhere than on Firestore the driver's record, one read a tick, is not counted.
-        path[0] += _number(tick, "billed_reads" if of_bill else "storage_reads") + (not of_bill)
-        path[1] += _number(tick, "billed_writes" if of_bill else "storage_writes")
+        path = sums.setdefault(str(entry.payload.get("path", "")), [0, 0, 0])
+        path[0] += touched.reads
+        path[1] += touched.writes
         path[2] += 1
+        billed = billed or touched.billed
     if not sums:
         return None
     return Measured(
         reads=sum(reads / ticks for reads, _, ticks in sums.values()),
         writes=sum(writes / ticks for _, writes, ticks in sums.values()),
-        ticks=int(sum(ticks for *_, ticks in sums.values())),
+        ticks=sum(ticks for *_, ticks in sums.values()),
         billed=billed,
     )
-
-
-def _number(tick: Any, name: str) -> float:
-    value = tick.get(name, 0)
-    return float(value) if isinstance(value, int | float) else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from textwrap import shorten
@@ -76,10 +76,28 @@ class Standing:
 def stand(records: Iterable[Record]) -> Standing:
     """Fold the journal."""
     standing = Standing()
+    for _ in _folding(standing, records):
+        pass
+    return standing
+
+
+def passed_since(records: Iterable[Record], stage: int) -> datetime | None:
+    """Since when the stage has passed without a break; None where it has not."""
+    standing, since = Standing(), None
+    for record in _folding(standing, records):
+        if stage not in standing.passed:
+            since = None
+        elif since is None:
+            since = record.at
+    return since
+
+
+def _folding(standing: Standing, records: Iterable[Record]) -> Iterator[Record]:
+    """Each record once it is folded in."""
     for record in records:
         if fold := FOLDS.get(record.kind):
             fold(standing, record)
-    return standing
+        yield record
 
 
 def _run_started(standing: Standing, record: Record) -> None:
