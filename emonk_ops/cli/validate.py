@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,11 @@ Since = Annotated[
     typer.Option("--since", help="Since when it runs so; without it, since stage 4 passed."),
 ]
 
+FromFile = Annotated[
+    Path | None,
+    typer.Option("--from-file", help="Exported entries, the oldest first, instead of the API."),
+]
+
 
 def register(app: typer.Typer) -> None:
     command(app, "validate")(validate)
@@ -31,12 +37,14 @@ def validate(
     desk: Desk,
     days: Days = GUIDE_DAYS,
     since: Since = "",
+    from_file: FromFile = None,
     confirm: options.Confirm = None,
     no_input: options.NoInput = False,
 ) -> ExitCode:
     """The guide's success criteria after 30 days. Reads a day once; run it again as days pass."""
     from emonk_ops.cli.consent import word_asker
     from emonk_ops.cli.screens import screen_for
+    from emonk_ops.operations.analysis.log_file import LogFile
     from emonk_ops.rollout.checks import Words
     from emonk_ops.rollout.events import Noted
     from emonk_ops.rollout.review import review, sentence
@@ -54,19 +62,23 @@ def validate(
             since=begun,
             words=Words(words, word_asker(desk, screen, no_input)),
             observer=screen,
+            logs=None if from_file is None else LogFile(from_file, desk.env.service.name),
         )
     desk.screen.line(sentence(report))
     data = {**report.to_data(), "summary": sentence(report)}
-    return desk.answer(data, code=report.exit_code, hint=_hint(desk, days, since, report))
+    return desk.answer(
+        data, code=report.exit_code, hint=_hint(desk, days, since, from_file, report)
+    )
 
 
-def _hint(desk: Desk, days: int, since: str, report: ReviewReport) -> str:
+def _hint(desk: Desk, days: int, since: str, from_file: Path | None, report: ReviewReport) -> str:
     """The next command: the same with words, the same later, or what a criterion says."""
     from emonk_ops.rollout.model import Verdict
 
     again = f"emonk-ops validate --env {desk.env.name}"
     again += f" --days {days}" if days != GUIDE_DAYS else ""
     again += f" --since {since}" if since else ""
+    again += f" --from-file {from_file}" if from_file else ""
     if report.exit_code is ExitCode.DONE:
         return f"emonk-ops retrospective --env {desk.env.name}"
     asked = [one.check.id for one in report.open if one.finding.verdict is Verdict.ASK]

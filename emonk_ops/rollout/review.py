@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from emonk_ops.errors import ExitCode, GateClosed, StateDamaged
+from emonk_ops.operations.analysis.log_file import LogFile, with_logs
 from emonk_ops.operations.evidence.files import Writer
 from emonk_ops.operations.evidence.keeping import REVIEWED
 from emonk_ops.operations.evidence.saving import REVIEW, save_evidence
@@ -33,7 +34,7 @@ from emonk_ops.rollout.report import check_data
 from emonk_ops.rollout.review_sources import Sources
 from emonk_ops.rollout.standing import passed_since
 from emonk_ops.rollout.verdicts import exit_code_of
-from emonk_ops.toolbox import Toolbox
+from emonk_ops.toolbox import Ports, Toolbox
 
 COMMAND, PHASE = "validate", "review"
 DAY_READ = "review.day"
@@ -73,10 +74,12 @@ def review(
     since: datetime | None,
     words: Words,
     observer: Observer,
+    logs: LogFile | None = None,
 ) -> ReviewReport:
     """Judge the newest `days` whole days since stage 4 passed, or since `since`.
 
-    Raises GateClosed where neither is known, UsageError, Unreachable and Interrupted.
+    Days are read from `logs`, where there are some, else from Cloud Logging. Raises GateClosed
+    where neither instant is known, UsageError, Unreachable and Interrupted.
     """
     lines = [(name, told) for name, told, _ in CRITERIA] + list(ATTESTED)
     require_known(words, [Check(name, told) for name, told in lines], "the review")
@@ -93,7 +96,8 @@ def review(
     window = window_of(stable_since, days, server_now(tools))
     report = ReviewReport(tools.env.name, window)
     with book.free_run(Heading(COMMAND, f"validate {days} days")) as run:
-        ports = GuardedPorts(tools.ports, run.require_lock)
+        ports: Ports = GuardedPorts(tools.ports, run.require_lock)
+        ports = ports if logs is None else with_logs(ports, logs)
 
         def note(kind: str, body: Facts) -> None:
             run.write(kind, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -82,6 +83,35 @@ def _day(number: int, defect: str, at: range) -> list[LogEntry]:
         first=int(number > 0),
         instance=f"i{number}",
     ).entries()
+
+
+def write_export(path: Path, begin: datetime, days: int) -> None:
+    """So many healthy days from `begin` on as an export has them, one entry a line."""
+    with path.open("w") as file:
+        for number in range(days):
+            day = Day(
+                seed=number,
+                begin=begin + number * DAY,
+                first=int(number > 0),
+                instance=f"i{number}",
+            )
+            for one in day.entries():
+                file.write(json.dumps(_exported(one)) + "\n")
+
+
+def _exported(entry: LogEntry) -> dict[str, object]:
+    own = dict(entry.resource)
+    told: dict[str, object] = {
+        "insertId": entry.insert_id,
+        "timestamp": entry.timestamp.isoformat(),
+        "severity": entry.severity,
+        "logName": f"projects/p/logs/{entry.log.replace('/', '%2F')}",
+        "resource": {"type": own.pop("type"), "labels": own},
+    }
+    if entry.http:
+        http = dict(entry.http)
+        return {**told, "httpRequest": {"latency": f"{http.pop('latency_seconds')}s", **http}}
+    return {**told, "jsonPayload": dict(entry.payload)}
 
 
 class Service:
