@@ -32,11 +32,11 @@ from emonk_ops.rollout.precedents import CUTOVER
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.report import check_data
 from emonk_ops.rollout.review_sources import Sources
-from emonk_ops.rollout.standing import passed_since
+from emonk_ops.rollout.standing import REVIEWS, passed_since
 from emonk_ops.rollout.verdicts import exit_code_of
 from emonk_ops.toolbox import Ports, Toolbox
 
-COMMAND, PHASE = "validate", "review"
+PHASE = "review"
 DAY_READ = "review.day"
 
 
@@ -95,7 +95,7 @@ def review(
         )
     window = window_of(stable_since, days, server_now(tools))
     report = ReviewReport(tools.env.name, window)
-    with book.free_run(Heading(COMMAND, f"validate {days} days")) as run:
+    with book.free_run(Heading(REVIEWS, f"validate {days} days")) as run:
         ports: Ports = GuardedPorts(tools.ports, run.require_lock)
         ports = ports if logs is None else with_logs(ports, logs)
 

@@ -13,6 +13,7 @@ from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.runs import Capture, Run, left_half_way
 
+REVIEWS = "validate"  # it changes nothing, and goes on with the days that were not read
 NO_CAPTURE = 0  # of a hold that no rollback set
 LONGEST_REASON = 160  # on a screen; the journal keeps it whole
 
@@ -70,7 +71,7 @@ class Standing:
     @property
     def unfinished(self) -> tuple[Run, ...]:
         """Runs that stopped half way and whose command has not ended since."""
-        return left_half_way(self.runs.values(), apart=injections.COMMAND)
+        return left_half_way(self.runs.values(), apart=(injections.COMMAND, REVIEWS))
 
 
 def stand(records: Iterable[Record]) -> Standing:

@@ -64,3 +64,11 @@ def test_a_file_with_the_newest_first_is_refused_by_name(export: Path, tmp_path:
 def test_what_a_file_cannot_answer_is_said(export: Path) -> None:
     with pytest.raises(NotOffered):
         list(LogFile(export, "emonk-agent").entries("", since=BEGIN))
+
+
+def test_what_is_passed_on_the_way_to_a_late_day_is_not_held(export: Path) -> None:
+    log = LogFile(export, "emonk-agent")
+    begin = BEGIN + 1.9 * DAY
+    found = list(log.entries("", since=begin, until=begin + timedelta(minutes=30)))
+    hours = (found[-1].timestamp - BEGIN) / timedelta(hours=1)
+    assert log.held < 5 * 60 * 3 < 5 * 60 * hours

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,3 +225,17 @@ def test_the_verdicts_are_reached_again_from_evidence(folder: Path) -> None:
     wider = Thresholds(review={"failure_rate": 0.01})
     (*_, last) = rejudge(records, records[-1].run, service.evidence, wider)
     assert {one.name for one in last.lines if not one.same} == {"success-rate"}
+
+
+def test_one_that_was_cut_off_left_nothing_half_done(folder: Path) -> None:
+    service = Service(folder)
+    started: dict[str, Any] = {
+        "command": "validate",
+        "stage": None,
+        "title": "validate",
+        "reason": "",
+        "argv": [],
+    }
+    service.book.note("run.started", started)
+    assert service.book.standing().unfinished == ()
+    assert service.validate(DAYS).read == 1

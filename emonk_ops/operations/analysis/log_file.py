@@ -54,6 +54,7 @@ class LogFile:
             if entry is None:
                 break
             self._hold(entry)
+            self._drop(since - KEPT)
         yield from sorted(
             (one for one in self._held if since <= one.timestamp < until),
             key=lambda one: one.timestamp,
@@ -62,6 +63,11 @@ class LogFile:
 
     def tail(self, _query: str) -> Iterator[LogEntry]:
         return iter(())
+
+    @property
+    def held(self) -> int:
+        """How many entries are in memory."""
+        return len(self._held)
 
     def _rewind(self) -> None:
         self._source = entries_of(self._path)
