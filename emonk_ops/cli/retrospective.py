@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def retrospective(desk: Desk, out: Out = None) -> ExitCode:
-    """The guide's four lessons learned, from the journal, each sentence with its evidence."""
+    """What there is to learn: four lessons from the journal, each sentence with its evidence."""
     from emonk_ops.rollout import retrospective as rollout
 
     env = desk.env

@@ -41,7 +41,7 @@ def validate(
     confirm: options.Confirm = None,
     no_input: options.NoInput = False,
 ) -> ExitCode:
-    """The guide's success criteria after 30 days. Reads a day once; run it again as days pass."""
+    """The review after 30 days: the guide's success criteria over covered days."""
     from emonk_ops.cli.consent import word_asker
     from emonk_ops.cli.screens import screen_for
     from emonk_ops.operations.analysis.log_file import LogFile

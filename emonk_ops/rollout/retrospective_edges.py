@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from emonk_ops.operations.review.digest import DayDigest
 from emonk_ops.rollout.injections import PASS
 from emonk_ops.rollout.records import Record
-from emonk_ops.rollout.retrospective_told import Sentence, Told, day
+from emonk_ops.rollout.retrospective_told import Sentence, Told, day, said
 from emonk_ops.rollout.spool import MARK
 
 ODD = {
@@ -33,17 +33,17 @@ def _edge(record: Record) -> str:
     body = record.body
     match record.kind:
         case "injection.ended" if body["verdict"] != PASS:
-            return f"the injection {body['name']} ended {body['verdict']}: {body['summary']}."
+            return f"the injection {body['name']} ended {body['verdict']}: {said(body['summary'])}."
         case "forced":
-            return f"a closed gate was passed by force ({body['passed']}): {body['reason']}."
+            return f"a closed gate was passed by force ({body['passed']}): {said(body['reason'])}."
         case "soak.ended" if str(body["how"]).startswith("began anew"):
-            return f"the soak {body['soak']} {body['how']}."
+            return f"the soak {body['soak']} {said(body['how'])}."
         case "soak.extended":
-            return f"the soak {body['soak']} was extended: {body['why']}."
+            return f"the soak {body['soak']} was extended: {said(body['why'])}."
         case "attested" if body["over"] != "ASK":
             return (
                 f"{body['check']} could not be measured ({body['over']}); a person's word was "
-                f"taken: {body['word']}."
+                f"taken: {said(body['word'])}."
             )
         case "run.started":
             return _start(record)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from emonk_ops.rollout.incidents import Incident, incidents
 from emonk_ops.rollout.records import Record
-from emonk_ops.rollout.retrospective_told import Sentence, Told, day, took
+from emonk_ops.rollout.retrospective_told import Sentence, Told, day, said, took
 
 UNKNOWN = "how it was resolved is not in the journal"
 
@@ -26,7 +26,9 @@ def _incident(told: Told, incident: Incident) -> Sentence:
         parts.append(text)
         known.append(by)
     resolved = "; ".join(parts) or UNKNOWN
-    return Sentence(f"{day(incident.at)}: {incident.what}. Resolution: {resolved}.", tuple(known))
+    return Sentence(
+        f"{day(incident.at)}: {said(incident.what)}. Resolution: {resolved}.", tuple(known)
+    )
 
 
 def _resolutions(told: Told, record: Record) -> Iterator[tuple[str, Record]]:
@@ -46,7 +48,7 @@ def _resolutions(told: Told, record: Record) -> Iterator[tuple[str, Record]]:
         return
     lifted = next(told.after(record, "hold.lifted"), None)
     if lifted is not None:
-        yield f"on hold for {took(record, lifted)}, lifted: {lifted.body['reason']}", lifted
+        yield f"on hold for {took(record, lifted)}, lifted: {said(lifted.body['reason'])}", lifted
     stage = record.body.get("stage")
     if stage is None:
         return
@@ -72,10 +74,13 @@ def _checks(told: Told) -> Iterator[Sentence]:
             ),
             None,
         )
-        resolved = UNKNOWN if held is None else f"it held on {day(held.at)}: {held.body['summary']}"
+        resolved = (
+            UNKNOWN if held is None else f"it held on {day(held.at)}: {said(held.body['summary'])}"
+        )
         times = f"in {len(found)} runs, first " if len(found) > 1 else ""
+        what = said(first.body["summary"])
         yield Sentence(
-            f"Stage {stage}: {name} failed {times}on {day(first.at)}: {first.body['summary']}. "
+            f"Stage {stage}: {name} failed {times}on {day(first.at)}: {what}. "
             f"Resolution: {resolved}.",
             (first, *([held] if held else []), *found[1:]),
         )
@@ -88,6 +93,7 @@ def _steps(told: Told) -> Iterator[Sentence]:
         done = next((more for more in told.after(one, kind) if more.body["id"] == name), None)
         resolved = UNKNOWN if done is None else f"it was done on {day(done.at)}"
         yield Sentence(
-            f"{day(one.at)}: the step {name} broke: {one.body['message']}. Resolution: {resolved}.",
+            f"{day(one.at)}: the step {name} broke: {said(one.body['message'])}. "
+            f"Resolution: {resolved}.",
             (one, *([done] if done else [])),
         )

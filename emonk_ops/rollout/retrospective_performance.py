@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emonk_ops.operations.acceptance.criteria import Criteria
+from emonk_ops.rollout.injections import PASS
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.retrospective_edges import Days
-from emonk_ops.rollout.retrospective_told import Sentence, Told, day
+from emonk_ops.rollout.retrospective_told import Sentence, Told, day, said
 
 # Of the acceptance and the review: the newest answer of each is told as it was recorded.
 MEASURED = ("latency-p99", "within-cadence", "cost", "firestore-cost", "success-rate")
@@ -19,6 +20,7 @@ def performance(told: Told, days: Days) -> Iterator[Sentence]:
     yield from _answers(told)
     yield from _latency(days)
     yield from _ways_back(told)
+    yield from _suites(told)
     yield from _over_budget(told)
 
 
@@ -28,7 +30,7 @@ def _answers(told: Told) -> Iterator[Sentence]:
         if one.body["id"] in MEASURED and one.body["phase"] in ("acceptance", "review"):
             newest[str(one.body["id"])] = one
     for name, one in newest.items():
-        yield Sentence(f"{name}, measured on {day(one.at)}: {one.body['summary']}.", (one,))
+        yield Sentence(f"{name}, measured on {day(one.at)}: {said(one.body['summary'])}.", (one,))
 
 
 def _latency(days: Days) -> Iterator[Sentence]:
@@ -68,6 +70,17 @@ def _ways_back(told: Told) -> Iterator[Sentence]:
                 f"{body['seconds']:.1f} s.",
                 (one,),
             )
+
+
+def _suites(told: Told) -> Iterator[Sentence]:
+    for one in told.of("injection.suite"):
+        parts = one.body["parts"]
+        good = sum(part["verdict"] == PASS for part in parts)
+        yield Sentence(
+            f"Of the {len(parts)} injections of the suite {one.body['suite']} on {day(one.at)}, "
+            f"{good} passed.",
+            (one,),
+        )
 
 
 def over_budget(told: Told) -> dict[str, list[Record]]:

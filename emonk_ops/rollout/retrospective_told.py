@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from textwrap import shorten
 
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.sentences import time_left
 
 MOST_NAMED = 4  # records behind one sentence; the others are counted
-LONGEST = 300  # letters of what a record says
+LONGEST = 160  # letters of what one record says
 SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
 
 
@@ -89,11 +90,13 @@ class Told:
 
 
 def escaped(text: str) -> str:
-    """As it is in Markdown, on one line, cut where it is long."""
-    line = " ".join(text.split())
-    if len(line) > LONGEST:
-        line = line[: LONGEST - 1] + "…"
-    return SPECIAL.sub(r"\\\1", line)
+    """As it is in Markdown, on one line."""
+    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def said(words: object) -> str:
+    """What a record says, cut where it is long: the journal keeps it whole."""
+    return shorten(str(words), LONGEST, placeholder=" …").rstrip(".")
 
 
 def day(moment: datetime) -> str:

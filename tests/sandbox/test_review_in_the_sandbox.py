@@ -87,6 +87,8 @@ def test_days_are_reviewed_resumed_and_judged_again(operator: Operator) -> None:
     first = operator.validate(*words, days=1, code=4)
     assert verdicts(first)["zero-incidents"] == "ERROR"
     operator.types("alerts", "apply", "--yes")
+    just_now = ("--since", datetime.now(UTC).isoformat())
+    assert operator.types("validate", *just_now, code=75)["days_read"] == 0
 
     begun = time.monotonic()
     found = operator.validate(*words)
