@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.docs import pages
-from tests.docs.typing_along import BY_HAND, Reader, lines_to_type, wrong
+from tests.docs.typing_along import BY_HAND, LAST, LONG, Reader, lines_to_type, wrong
 
 # One rollout, in this order; a line that was typed is not typed again.
 OPERATORS = (
@@ -34,15 +34,29 @@ def test_every_page_with_commands_is_typed_from() -> None:
     assert shown - ELSEWHERE <= {*OPERATORS, *BY_HAND}
 
 
+def lines_of(*names: str, long: tuple[str, ...] = ()) -> list[str]:
+    lines = lines_to_type(*names, gcloud=False, long=long)
+    return [*(line.replace(*CLOCK) for line in lines if line != LAST), LAST]
+
+
+STORIES = {
+    "a rollout": lines_of(*OPERATORS),
+    "the README from start to end": lines_of("README.md", long=("README.md",)),
+    "alerts": lines_of("README.md", "docs/monitoring.md", long=("docs/monitoring.md",)),
+}
+
+
 @pytest.mark.timeout(400)
-def test_an_operator_types_the_pages_of_a_rollout(reader: Reader) -> None:
-    last = "emonk-ops sandbox down"
-    lines = [line.replace(*CLOCK) for line in lines_to_type(*OPERATORS, gcloud=False)]
-    lines = [line for line in lines if line != last] + [last]
-    typed = reader.type(lines, patience_seconds=390)
+@pytest.mark.parametrize("story", STORIES if LONG else ["a rollout"])
+def test_an_operator_types_the_pages(reader: Reader, story: str) -> None:
+    typed = reader.type(STORIES[story], patience_seconds=390)
     told = wrong(typed)
     assert told == [], "\n".join(told)
-    assert [one.line for one in typed] == lines
-    assert sum(one.line.startswith("emonk-ops") for one in typed) > 35
+    assert [one.line for one in typed] == STORIES[story]
     said = {one.line: one.said for one in typed}
     assert "Cloud Scheduler drives" in said["emonk-ops status --env qa"]
+
+
+def test_the_stories_are_long_enough_to_say_something() -> None:
+    assert [len(lines) > 15 for lines in STORIES.values()] == [True, True, True]
+    assert len(STORIES["a rollout"]) > 40

@@ -14,6 +14,7 @@ from tests.docs import pages
 
 EXPECTED = re.compile(r"#.*\bexit (\d+)")
 BY_HAND = ("docs/sandbox.md", "docs/SCHEDULER_SETUP.md")  # with gcloud
+LAST = "emonk-ops sandbox down"
 MARK = "=== typed"
 LONG = bool(os.environ.get("EMONK_LONG"))
 
@@ -48,7 +49,9 @@ class Reader:
     def type(self, lines: Iterable[str], *, patience_seconds: float) -> list[Typed]:
         """Every line in one shell, so that what one exports the next has."""
         typed = list(lines)
-        script = "\n".join(f'{line}\necho "{MARK} {n} $?"' for n, line in enumerate(typed))
+        script = "\n".join(
+            f'{line}\nprintf "\\n%s\\n" "{MARK} {n} $?"' for n, line in enumerate(typed)
+        )
         ran = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
@@ -64,12 +67,15 @@ class Reader:
         return [Typed(typed[int(n)], int(code), said) for said, n, code in ends]
 
 
-def lines_to_type(*names: str, gcloud: bool) -> list[str]:
-    """The lines of these pages that are run here, each once, with gcloud or without."""
+def lines_to_type(*names: str, gcloud: bool, long: tuple[str, ...] = ()) -> list[str]:
+    """The lines of these pages, each once, of blocks with gcloud or without.
+
+    What is marked to take long is among them only for the pages in `long`.
+    """
     found: dict[str, None] = {}
     for name in names:
         for block in pages.blocks(name):
-            skipped = block.when == "not run" or (block.when and not LONG)
+            skipped = block.when == "not run" or (block.when and name not in long)
             if block.language == "bash" and not skipped and block.wants_gcloud == gcloud:
                 found |= dict.fromkeys(block.lines)
     return list(found)
