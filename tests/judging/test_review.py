@@ -200,6 +200,7 @@ def test_few_ticks_prove_little(tmp_path: Path) -> None:
     report = service.validate(1)
     assert report.exit_code is ExitCode.INCONCLUSIVE
     assert failed(report) == {"success-rate"}
+    assert "2 more days like these would" in report.open[0].finding.summary
 
 
 def test_only_what_is_new_is_read(whole: Path) -> None:
