@@ -70,7 +70,7 @@ def test_a_healthy_service_meets_all_seven(folder: Path) -> None:
     report = service.validate(DAYS)
     assert (report.exit_code, report.open) == (ExitCode.DONE, [])
     assert report.read == 1
-    assert len(report.results) == 1 + 7
+    assert len(report.results) == 1 + 7 + 1
     rate = next(one for one in report.results if one.check.id == "success-rate").finding
     assert rate.facts["n"] == DAYS * 1440
     assert rate.facts["ticks"]["bound"] == pytest.approx(0.00069, abs=0.00001)
@@ -176,7 +176,8 @@ def test_a_window_that_is_not_full_waits_and_asks_nobody(folder: Path) -> None:
     report = Service(folder).validate(DAYS, over=2.5)
     assert report.exit_code is ExitCode.WAITING
     assert report.read == 0
-    assert {one.finding.verdict.value for one in report.results} == {"WAITING"}
+    blocking = [one for one in report.results if not one.advisory]
+    assert {one.finding.verdict.value for one in blocking} == {"WAITING"}
     assert report.window.full_at == BEGIN + DAYS * DAY + timedelta(seconds=50)
 
 
@@ -240,3 +241,12 @@ def test_one_that_was_cut_off_left_nothing_half_done(folder: Path) -> None:
     service.book.note("run.started", started)
     assert service.book.standing().unfinished == ()
     assert service.validate(DAYS).read == 1
+
+
+def test_warnings_are_told_and_are_no_criterion(whole: Path) -> None:
+    service = Service(whole, {LAST: ("jobs fail", FEW)})
+    report = service.validate(DAYS)
+    (told,) = (one for one in report.results if one.check.id == "complaints")
+    assert told.advisory
+    assert "ERROR Job failed (1," in told.finding.summary
+    assert report.exit_code is ExitCode.DONE
