@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Run = Annotated[str, typer.Argument(help="A run of the journal, or how its name begins.")]
 With = Annotated[
     Path | None,
-    typer.Option("--with", help="A TOML file with other thresholds: [shadow], [production]."),
+    typer.Option(
+        "--with", help="A TOML file with other thresholds: [shadow], [production], [review]."
+    ),
 ]
 
 

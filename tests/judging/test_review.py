@@ -148,6 +148,17 @@ def test_an_incident_grows_old(whole: Path) -> None:
     assert "zero-incidents" not in failed(service.validate(1, over=DAYS))
 
 
+def test_what_goes_on_since_before_the_window_is_an_incident_of_it(whole: Path) -> None:
+    service = Service(whole)
+    on_hold(service)
+    assert "zero-incidents" in failed(service.validate(1, over=DAYS))
+    service.book.note("hold.lifted", {"reason": "was", "was": "it"})
+    assert "zero-incidents" not in failed(service.validate(1, over=DAYS))
+    open_since = Incident(service.policy, "Scheduler lag", "OPEN", BEGIN, None)
+    service.ports.monitoring.happened.append(open_since)
+    assert "zero-incidents" in failed(service.validate(1, over=DAYS))
+
+
 def test_fourteen_jobs_of_cloud_scheduler_are_no_free_tier(whole: Path) -> None:
     service = Service(whole)
     service.world.other_jobs = 14
