@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emonk_ops.operations import carried_file
+from emonk_ops.operations import between
 from emonk_ops.operations.injection.access import snapshot
 from emonk_ops.operations.injection.restore import shape_of
 from emonk_ops.sandbox import launcher, snapshots
@@ -119,7 +119,7 @@ class Stage4:
         fences = world.fences()
         younger = {name for name, fence in self._fences.items() if fences[name] < fence}
         assert not younger, f"{why}: {fences}, before: {self._fences}"
-        assert carried_file.load(world.tools.keep) is None, why
+        assert between.load(world.desk().toolbox()) is None, why
         self._assert_settled(command, why)
         assert world.succeeded_twice() == [], why
 

@@ -19,7 +19,7 @@ from emonk_ops.testing.world import FIRESTORE
 from emonk_ops.tick.jobs import Job
 from emonk_ops.toolbox import Toolbox
 
-from .emergencies import ENV, Night, failing
+from .emergencies import ENV, Night, failing, job
 
 DOWN = Unreachable("no answer")
 
@@ -78,6 +78,26 @@ def test_killed_at_any_change_the_next_call_goes_on(night: Night, call: str, whe
     setattr(night.world, when, lambda _call: None)
     assert night.emergency().complete
     night.require_back()
+
+
+@pytest.mark.parametrize("call", ["quiesce", "route", "import", "activate"])
+def test_killed_after_a_change_another_machine_goes_on_with_all_jobs(
+    night: Night, call: str
+) -> None:
+    there = night.world.stores[FIRESTORE]
+    there.jobs["since"] = job("since", now=night.world.clock.now())
+
+    def kill(name: str) -> None:
+        if name == call:
+            raise Killed
+
+    night.world.after = kill
+    with contextlib.suppress(Killed):
+        night.emergency()
+    night.world.after = lambda _call: None
+    night.goes_on_beside_the_same_journal()
+    assert night.emergency().complete
+    assert set(night.world.store.jobs) == {"often", "once", "since"}
 
 
 @pytest.mark.parametrize("call", ["pause", "route", "import", "activate"])
