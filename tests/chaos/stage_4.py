@@ -127,6 +127,8 @@ class Stage4:
         desk = self.world.desk()
         standing, lease = desk.book.standing(), desk.book.lock.describe()
         assert standing.injections.open == (), why
+        told = standing.injections.all.values()
+        assert all(one.verdict for one in told), f"{why}: an injection ended without a verdict"
         assert standing.unfinished == (), f"{why}: {standing.unfinished}"
         assert lease is None or not desk.book.lock.is_live(lease, desk.who.machine), why
         held = standing.hold is not None and standing.hold.complete
