@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from emonk_ops.errors import CloudError, NotFound
@@ -28,17 +29,20 @@ def save(tools: Toolbox, carried: Carried) -> None:
 def load(tools: Toolbox) -> Carried | None:
     """None when nothing is between two revisions. Raises StateDamaged.
 
-    Of an export here and another one beside the journal the younger counts; one that arrived by
-    another machine's hand is a record only. While the journal's place is down, this disk decides.
+    Of an export here and another one beside the journal the younger counts. What was taken before
+    jobs arrived by another machine's hand is a record only. While the journal's place is down, this
+    disk decides.
     """
     here, shared = carried_file.load(tools.keep), _shared(tools)
-    if here is not None and shared.get(ARRIVED) == here.quiesced_at:
+    if ARRIVED in shared:
+        if here is None or _instant(here.quiesced_at) > _instant(shared[ARRIVED]):
+            return here
         carried_file.settle(tools.keep)
         return None
-    if not shared or ARRIVED in shared:
-        return here
-    there = Carried(**shared)
-    return there if here is None or here.quiesced_at < there.quiesced_at else here
+    there = Carried(**shared) if shared else None
+    if here is None or there is None:
+        return here or there
+    return there if _instant(here.quiesced_at) < _instant(there.quiesced_at) else here
 
 
 def settle(tools: Toolbox) -> None:
@@ -48,6 +52,10 @@ def settle(tools: Toolbox) -> None:
         if carried_file.load(tools.keep) is None:
             carried_file.save(tools.keep, found, carried_file.LAST_FILE)
     carried_file.settle(tools.keep)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _share(tools: Toolbox, document: dict[str, Any]) -> None:

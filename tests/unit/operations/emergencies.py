@@ -107,6 +107,10 @@ class Night:
             new_run_id=lambda: next(self.run_ids),
         )
 
+    def tools(self) -> Toolbox:
+        evidence = EvidenceFolder(self.folder / self.machine / "evidence")
+        return Toolbox(ENV, InMemoryPorts(self.world), self.keep, evidence=evidence)
+
     def emergency(self, open_book: Callable[[], Book] | None = None) -> EmergencyReport:
         return Emergency(
             Toolbox(ENV, InMemoryPorts(self.world), self.keep),
