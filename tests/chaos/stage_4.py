@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,6 +86,20 @@ class Stage4:
         assert done.code == 0, f"{why}: {done.told}"
         self.assert_whole(command, why)
         return killed
+
+    def in_an_emergency(
+        self, fault: Mapping[str, Any], *, clock: Callable[[], float]
+    ) -> dict[str, Any]:
+        """The emergency rollback on another machine while `fault` is in force: how it went."""
+        endpoint = read_endpoint(self._directory)
+        rule = fault and launcher.call(endpoint, "POST", "/sandbox/faults", fault)["id"]
+        began = clock()
+        done = self._type(("rollback", "--emergency"), elsewhere=True)
+        wall = clock() - began
+        if rule:
+            launcher.call(endpoint, "POST", "/sandbox/faults/clear", {"ids": [rule]})
+        jobs = {str(one["id"]) for one in self.world.tools.service.list_jobs()}
+        return {"data": done.data, "told": done.told, "code": done.code, "wall": wall, "jobs": jobs}
 
     def look(self) -> Seen:
         tools = self.world.tools
