@@ -39,6 +39,10 @@ ENTRIES = {
         "Reach a run's verdicts again from its evidence, offline; --with tries other thresholds.",
         "judge",
     ),
+    "report": Entry(
+        "A page, Markdown, plots and verdicts of a rollout, from its journal and evidence.",
+        "report",
+    ),
     "inject": Entry(
         "Controlled faults: proven to have landed, undone, judged; and the suites.",
         "inject",

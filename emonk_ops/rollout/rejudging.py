@@ -54,9 +54,7 @@ def rejudge(
 
 
 def _judged(record: Record, evidence: Evidence, thresholds: Thresholds) -> Mapping[str, Said]:
-    name = str(record.body["name"])
-    kept = EvidenceFile(name, _load(evidence, name, str(record.body["sha256"])))
-    found = judged_again(kept, str(record.body["purpose"]), thresholds)
+    found = judged_again(load_saved(evidence, record), str(record.body["purpose"]), thresholds)
     return {
         name: Said(one.verdict.value, one.summary, EXIT_CODE_OF_VERDICT[one.verdict])
         for name, one in found.items()
@@ -82,6 +80,12 @@ def _listed(records: Sequence[Record]) -> str:
     if not known:
         return "No run has kept evidence yet: stages 3 and 4 do, and injections"
     return f"With evidence, the newest first: {', '.join(known[:MOST_LISTED])}"
+
+
+def load_saved(evidence: Evidence, record: Record) -> EvidenceFile:
+    """What an `evidence.saved` names. Raises StateDamaged where it is missing or another."""
+    name = str(record.body["name"])
+    return EvidenceFile(name, _load(evidence, name, str(record.body["sha256"])))
 
 
 def _load(evidence: Evidence, name: str, known: str) -> bytes:
