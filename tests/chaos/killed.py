@@ -26,6 +26,10 @@ class Killed:
         return self.words[0] == "inject"
 
     @property
+    def goes_back(self) -> bool:
+        return self.words[0] == "rollback"
+
+    @property
     def next(self) -> tuple[str, ...]:
         return self.then or self.words
 

@@ -146,7 +146,7 @@ class Stage4:
         assert standing.unfinished == (), f"{why}: {standing.unfinished}"
         assert lease is None or not desk.book.lock.is_live(lease, desk.who.machine), why
         held = standing.hold is not None and standing.hold.complete
-        assert held is not command.injects, f"{why}: {standing.hold}"
+        assert held is command.goes_back, f"{why}: {standing.hold}"
 
     def _type(
         self, words: tuple[str, ...], *, kill_at: str = "0", elsewhere: bool = False
