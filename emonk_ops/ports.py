@@ -155,6 +155,8 @@ class TickJobs(Protocol):
 
     def delete(self) -> None: ...
 
+    def count(self) -> int: ...  # all jobs of the project in the region, whoever made them
+
 
 @dataclass(frozen=True)
 class LogEntry:
@@ -241,7 +243,6 @@ class TickService(ServiceJobs, Protocol):
         audience: str = "",
     ) -> Answer:
         """Without credentials, or with the tick invoker's or operator's token, for `audience`."""
-        ...
 
     def driver(self) -> DriverState:
         """`NotOffered` when the service has no admin API."""

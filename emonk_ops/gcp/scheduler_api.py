@@ -39,12 +39,12 @@ class SchedulerApi:
         sandbox = env.target is Target.SANDBOX
         self._address = sandbox_address(env).http if sandbox else ADDRESS
 
-    def read(self, call: str, path: str) -> dict[str, Any]:
+    def read(self, call: str, path: str, **query: str) -> dict[str, Any]:
         """Asked again while it does not answer, for READ_TOTAL_SECONDS. Raises CloudError."""
-        stopwatch = Stopwatch()
+        stopwatch, asked = Stopwatch(), _asked(path, query)
         while True:
             try:
-                return self._send(call, "GET", path, None, READ_ATTEMPT_SECONDS)
+                return self._send(call, "GET", asked, None, READ_ATTEMPT_SECONDS)
             except Unreachable:
                 if stopwatch.seconds + AGAIN_AFTER_SECONDS > READ_TOTAL_SECONDS:
                     raise
@@ -59,8 +59,7 @@ class SchedulerApi:
         **query: str,
     ) -> dict[str, Any]:
         """Sent once: what was not answered may have been done. Raises CloudError."""
-        asked = f"{path}?{urlencode(query)}" if query else path
-        return self._send(call, method, asked, content or {}, WRITE_SECONDS)
+        return self._send(call, method, _asked(path, query), content or {}, WRITE_SECONDS)
 
     def _send(
         self, call: str, method: str, path: str, content: Mapping[str, Any] | None, seconds: float
@@ -99,6 +98,11 @@ class SchedulerApi:
     @cached_property
     def _credentials(self) -> Any:
         return credentials(self._env)
+
+
+def _asked(path: str, query: Mapping[str, str]) -> str:
+    given = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def _object(blob: bytes) -> dict[str, Any]:

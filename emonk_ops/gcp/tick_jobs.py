@@ -60,6 +60,15 @@ class GcpTickJobs:
     def delete(self) -> None:
         self._api.write("cloudscheduler.jobs.delete", "DELETE", self._name)
 
+    def count(self) -> int:
+        found, token = 0, ""
+        while True:
+            path = f"{self._parent}/jobs"
+            page = self._api.read("cloudscheduler.jobs.list", path, pageToken=token)
+            found, token = found + len(page.get("jobs", [])), str(page.get("nextPageToken", ""))
+            if not token:
+                return found
+
     def _in_state(self, state: str, verb: str) -> TickJob:
         """The API refuses to pause a job that is paused; what was asked for is so all the same."""
         try:

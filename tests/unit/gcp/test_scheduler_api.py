@@ -121,6 +121,14 @@ def test_a_read_is_asked_again_and_a_write_never(api: Api) -> None:
     assert api.verbs() == ["GET /emonk-agent-tick"] * 3 + ["POST /emonk-agent-tick:pause"]
 
 
+def test_jobs_are_counted_page_by_page(api: Api) -> None:
+    api.answers = [(200, {"jobs": [JOB, JOB], "nextPageToken": "a&b"}), (200, {"jobs": [JOB]})]
+    assert api.jobs().count() == 3
+    assert api.verbs() == ["GET ", "GET ?pageToken=a%26b"]
+    api.answers = [(200, {})]
+    assert api.jobs().count() == 0
+
+
 def test_what_is_so_already_is_no_error(api: Api) -> None:
     api.answers = [(400, refusal("FAILED_PRECONDITION")), (200, JOB)]
     assert api.jobs().pause().state == "PAUSED"
