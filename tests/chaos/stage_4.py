@@ -175,4 +175,4 @@ def at_stage_4(folder: Path) -> Iterator[Stage4]:
         yield Stage4(world)
         world.close()
     finally:
-        world.run("sandbox", "down")
+        launcher.end(folder / ".emonk-sandbox")  # whoever restored a snapshot is its parent
