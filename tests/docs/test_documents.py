@@ -16,9 +16,10 @@ import pytest
 import typer
 import typer.main
 
-from emonk_ops.cli.app import app
+from emonk_ops.cli.app import ENTRIES, app
 from emonk_ops.errors import EXIT_CODE_MEANINGS, EXIT_CODE_PRECEDENCE
 from emonk_ops.operations.injection.catalogue import FAULTS
+from emonk_ops.operations.review.findings import ATTESTED, COVERED, CRITERIA
 from emonk_ops.rehearsal.breaks import BREAKS
 from emonk_ops.rollout.verdicts import error_rate_bound
 from tests.docs import pages
@@ -100,6 +101,13 @@ def test_a_command_that_is_not_there_would_be_found() -> None:
         command.make_context("emonk-ops", rest)
 
 
+def test_the_table_of_the_readme_has_every_verb() -> None:
+    table = pages.text_of("README.md").partition("\n## Commands\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`emonk-ops ([^\s`]+)", table))
+    named = {verb for words in told for verb in words.replace("\\|", "|").split("|")}
+    assert set(ENTRIES) - named == set()
+
+
 def test_the_pages_of_the_readme_are_all_there_are() -> None:
     told = {target.partition("#")[0] for target in pages.links("README.md")}
     assert set(pages.PAGES) - told - {"README.md"} == set()
@@ -149,8 +157,10 @@ def first_cells(page: str, head: str) -> list[str]:
     return re.findall(r"^\| `([\w-]+)`", table, flags=re.MULTILINE)
 
 
-def test_the_faults_and_the_breaks_are_those_that_there_are() -> None:
+def test_the_faults_the_criteria_and_the_breaks_are_those_that_there_are() -> None:
     assert first_cells("docs/injection.md", "fault") == [one.name for one in FAULTS]
+    reviewed = [COVERED[0], *(one[0] for one in (*CRITERIA, *ATTESTED))]
+    assert first_cells("docs/review.md", "criterion") == reviewed
     assert first_cells("docs/rehearsal.md", "`--break`") == list(BREAKS)
 
 

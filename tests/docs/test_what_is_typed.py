@@ -14,6 +14,7 @@ OPERATORS = (
     "docs/ci.md",
     "docs/jobs.md",
     "docs/injection.md",
+    "docs/review.md",
     "docs/state.md",
     "docs/monitoring.md",
     "docs/cleanup.md",
