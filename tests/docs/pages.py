@@ -86,12 +86,10 @@ def _quoted_aside(line: str) -> str:
     )
 
 
-def spans(page: str, program: str) -> Iterator[list[str]]:
-    """The words behind `program` in the prose, once for each of the words that a bar parts."""
+def spans(page: str) -> Iterator[list[str]]:
+    """The words of each piece of code in the prose, once for each word that a bar parts."""
     for one in TYPED.finditer(prose(page)):
-        text = one["text"].replace("\\|", "|")
-        if text.startswith(f"{program} "):
-            yield from _alternatives(_words(text)[1:])
+        yield from _alternatives(_words(one["text"].replace("\\|", "|")))
 
 
 def _words(text: str) -> list[str]:

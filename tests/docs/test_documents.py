@@ -45,7 +45,17 @@ def every_command() -> list[Typed]:
 
 
 def every_mention() -> list[Typed]:
-    return [(page, words) for page in READ for words in pages.spans(page, "emonk-ops")]
+    """With `emonk-ops` in front, or a verb and its sub-command or an option: `jobs why ID`."""
+    found = [(page, words) for page in READ for words in pages.spans(page)]
+    whole = [(page, words[1:]) for page, words in found if words[:1] == ["emonk-ops"]]
+    return whole + [(page, words) for page, words in found if is_short_for_one(words)]
+
+
+def is_short_for_one(words: list[str]) -> bool:
+    if len(words) < 2 or words[0] not in ENTRIES:
+        return False
+    command = typer.main.get_command(app).commands[words[0]]  # type: ignore[attr-defined]
+    return words[1].startswith("-") or words[1] in getattr(command, "commands", {})
 
 
 def named(rows: list[Typed]) -> list[Any]:
