@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emonk_ops.cli import options
 from emonk_ops.cli.command import command
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.durations import parsed
+from emonk_ops.cli.staying import Minutes
 from emonk_ops.errors import ExitCode, OpsError, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +29,12 @@ Asked = Annotated[
         help="jobs-not-executing, duplicate-execution, not-triggering or high-latency; else all.",
     ),
 ]
+Fix = Annotated[
+    bool, typer.Option("--fix", help="Do what is safe at once: shown, asked, recorded.")
+]
+Bundle = Annotated[
+    Path | None, typer.Option("--bundle", help="Write a support bundle (.tar.gz) here.")
+]
 Window = Annotated[str, typer.Option("--window", help="How far back, e.g. 30m, 1h, 24h.")]
 
 
@@ -32,13 +42,42 @@ def register(app: typer.Typer) -> None:
     command(app, "diagnose")(diagnose)
 
 
-def diagnose(desk: Desk, issue: Asked = "", window: Window = "1h") -> ExitCode:
+def diagnose(
+    desk: Desk,
+    issue: Asked = "",
+    window: Window = "1h",
+    fix: Fix = False,
+    watch: options.Watch = False,
+    minutes: Minutes = None,
+    bundle: Bundle = None,
+    reason: options.Reason = "",
+    yes: options.Yes = False,
+    no_input: options.NoInput = False,
+) -> ExitCode:
     """What is wrong: symptoms measured, causes with their evidence, the next command."""
     issues, seconds = issues_of(issue), seconds_of(window)
+    if watch and (fix or bundle):
+        raise UsageError("--watch only looks", hint="--fix or --bundle without --watch")
     desk.show_header()
-    found = look(desk, desk.toolbox(), issues, seconds)
+    tools = desk.toolbox()
+    if watch:
+        from emonk_ops.cli.diagnose_watch import watch_for
+
+        return watch_for(desk, tools, lambda: look(desk, tools, issues, seconds), minutes)
+    found = look(desk, tools, issues, seconds)
     show(desk, found)
-    return answer(desk, found)
+    more: dict[str, object] = {}
+    if bundle is not None:
+        from emonk_ops.cli.diagnose_bundle import write_bundle
+
+        more["bundle"] = write_bundle(desk, tools, found, bundle)
+    if fix:
+        from emonk_ops.cli.diagnose_fix import fix as repair
+
+        code, done, errors = repair(desk, tools, found, yes=yes, no_input=no_input, reason=reason)
+        again = f"emonk-ops diagnose --env {desk.env.name}"
+        return desk.answer({**plain(found), **more, **done}, code=code, errors=errors, hint=again)
+    return answer(desk, found, more)
 
 
 def look(desk: Desk, tools: Toolbox, issues: tuple[Issue, ...], seconds: float) -> Diagnosis:
@@ -70,25 +109,30 @@ def seconds_of(window: str) -> float:
 
 
 def show(desk: Desk, found: Diagnosis) -> None:
+    for line in lines_of(found):
+        desk.screen.line(line)
+
+
+def lines_of(found: Diagnosis) -> list[str]:
     """The conclusion first: who reads it may be half awake."""
-    desk.screen.line(found.sentence)
+    lines = [found.sentence]
     for number, one in enumerate(found.causes, 1):
-        _show_cause(desk, number, one)
-    desk.screen.line("measured:")
+        lines += cause_lines(number, one)
+    lines.append("measured:")
     for symptom, finding in found.symptoms:
-        desk.screen.line(f"  {finding.verdict:12} {symptom.issue}: {finding.summary}")
-    desk.screen.line(f"looked at: {found.looked_at}")
-    for name, error in found.seen.blind.items():
-        desk.screen.line(f"  not seen: {name}: {error.message}")
+        lines.append(f"  {finding.verdict:12} {symptom.issue}: {finding.summary}")
+    lines.append(f"looked at: {found.looked_at}")
+    lines += [f"  not seen: {name}: {one.message}" for name, one in found.seen.blind.items()]
+    return lines
 
 
-def answer(desk: Desk, found: Diagnosis) -> ExitCode:
+def answer(desk: Desk, found: Diagnosis, more: Mapping[str, object]) -> ExitCode:
     hint = found.causes[0].command if found.causes else ""
     errors: tuple[OpsError, ...] = ()
     if found.code is ExitCode.CLOUD:
         errors = tuple(found.seen.blind.values())[:1]
         hint = hint or (errors[0].hint if errors else "")
-    return desk.answer(plain(found), code=found.code, errors=errors, hint=hint)
+    return desk.answer({**plain(found), **more}, code=found.code, errors=errors, hint=hint)
 
 
 def plain(found: Diagnosis) -> dict[str, object]:
@@ -98,15 +142,17 @@ def plain(found: Diagnosis) -> dict[str, object]:
     return data
 
 
-def _show_cause(desk: Desk, number: int, one: Named) -> None:
-    desk.screen.line(f"{number}. {one.cause.id}: {one.cause.sentence}")
-    desk.screen.line(f"   evidence: {one.suspect.evidence}")
-    desk.screen.line(f"   guide: {one.cause.resolution}")
-    desk.screen.line(f"   see: {one.see}")
-    desk.screen.line(f"   do: {one.command}")
+def cause_lines(number: int, one: Named) -> list[str]:
+    lines = [
+        f"{number}. {one.cause.id}: {one.cause.sentence}",
+        f"   evidence: {one.suspect.evidence}",
+        f"   guide: {one.cause.resolution}",
+        f"   see: {one.see}",
+        f"   do: {one.command}",
+    ]
     if one.cause.fix:
-        desk.screen.line(f"   --fix does it: {one.cause.fix}")
-    desk.screen.line(f"   over when: {one.over}")
+        lines.append(f"   --fix does it: {one.cause.fix}")
+    return [*lines, f"   over when: {one.over}"]
 
 
 def _cut_over(desk: Desk) -> bool:
