@@ -73,7 +73,7 @@ def _no_path(ward: Ward) -> None:
 def _stuck(ward: Ward) -> None:
     """Its instance is killed while it runs, and its lease lasts an hour."""
     ward.serve(env={**SOUND, "SCHEDULER_LEASE_SECONDS": "3600"})
-    ward.job("report", "slow_report", {"seconds": 40})
+    ward.job("backup", "slow_report", {"seconds": 40})
     ward.to_slot(20)
     ward.kill()
 
@@ -94,7 +94,7 @@ def _dead(ward: Ward) -> None:
 
 
 def _fails(ward: Ward) -> None:
-    ward.job("bill", "http", {"url": "http://127.0.0.1:9/"}, max_attempts=50)
+    ward.job("letter-bill", "http", {"url": "http://127.0.0.1:9/"}, max_attempts=50)
 
 
 def _other_zone(ward: Ward) -> None:
@@ -110,30 +110,29 @@ def _json(ward: Ward) -> None:
 
 
 def _lease_short(ward: Ward) -> None:
-    """A second run five minutes later, and the first one's end behind it."""
+    """A second run when the lease has ended, and the first one's end behind it."""
     ward.job("report", "slow_report", {"seconds": 20})
     ward.to_slot(60)
     began = ward.newest("Executing job report")
-    ended = ward.newest("Job succeeded")
-    fence = began.payload["fence"]
-    later = began.timestamp + timedelta(seconds=301)
-    ward.write_like(began, at=later, fence=fence + 1)
+    ended = ward.newest("Job succeeded", "report")
     ward.passes(timedelta(minutes=6))
-    ward.write_like(began, at=began.timestamp + timedelta(seconds=1), fence=fence + 7, slot=SLOT)
-    ward.write_like(began, at=later, fence=fence + 8, slot=SLOT)
-    ward.write_like(ended, at=later + timedelta(seconds=20), fence=fence + 7, slot=SLOT)
+    first = {"slot": EARLIER, "fence": 70}
+    later = began.timestamp + timedelta(seconds=301)
+    ward.write_like(began, at=began.timestamp + timedelta(seconds=1), **first)
+    ward.write_like(began, at=later, slot=EARLIER, fence=71)
+    ward.write_like(ended, at=later + timedelta(seconds=20), **first)
 
 
 def _not_held(ward: Ward) -> None:
-    ward.job("report", "slow_report", {"seconds": 20})
+    ward.job("audit", "slow_report", {"seconds": 20})
     ward.to_slot(60)
-    began = ward.newest("Executing job report")
+    began = ward.newest("Executing job audit")
     at = began.timestamp + timedelta(seconds=5)
     ward.write_like(began, at=at, fence=began.payload["fence"] + 1)
 
 
 def _effect_twice(ward: Ward) -> None:
-    ward.job("letter", "mail_twice")
+    ward.job("mail", "mail_twice")
 
 
 def _cold(ward: Ward) -> None:
@@ -146,7 +145,7 @@ def _cold(ward: Ward) -> None:
 
 
 def _slow_handlers(ward: Ward) -> None:
-    ward.job("report", "slow_report", {"seconds": 12})
+    ward.job("export", "slow_report", {"seconds": 12})
 
 
 def _too_much(ward: Ward) -> None:
@@ -172,12 +171,12 @@ def _no_index(ward: Ward) -> None:
 
 def _paused_and_unknown(ward: Ward) -> None:
     """The job's type first says so in a tick, then the ticks stop."""
-    ward.job("letter", "telegram")
+    ward.job("telegram", "telegram")
     ward.to_slot(60)
     ward.tools.jobs.pause()
 
 
-SLOT = "2026-01-01T00:00:00.000000Z"
+EARLIER = "2026-01-01T00:00:00Z"  # a slot that no real run has
 TRIGGER, RUN = Issue.NOT_TRIGGERING, Issue.NOT_EXECUTING
 TWICE, SLOW = Issue.DUPLICATE, Issue.LATENCY
 FAULTS: tuple[Fault, ...] = (

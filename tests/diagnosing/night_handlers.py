@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from emonk_ops.sandbox import demo_jobs
 from emonk_ops.tick import HandlerContext, handler
+
+WELL = demo_jobs  # the jobs that the service has on other nights
 
 
 class Hiccup(Exception):

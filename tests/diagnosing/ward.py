@@ -118,9 +118,11 @@ class Ward:
         revision = self.tools.run.describe_service().serving_revision
         self.operator.control("instances/kill", revision=revision)
 
-    def newest(self, message: str) -> LogEntry:
+    def newest(self, message: str, job_id: str = "") -> LogEntry:
         since = self.tools.clock.now() - timedelta(hours=1)
         query = f'jsonPayload.message="{message}"'
+        if job_id:
+            query += f' AND jsonPayload.job_id="{job_id}"'
         return next(iter(self.tools.logs.entries(query, since=since, newest_first=True, limit=1)))
 
     def write_like(self, like: LogEntry, *, at: datetime | None = None, **changes: Any) -> None:
@@ -144,7 +146,7 @@ class Ward:
 
     def _serve_again(self) -> None:
         service = self.tools.run.describe_service()
-        if service.serving_revision != self.well or service.latest_ready != self.well:
+        if {service.serving_revision, service.latest_created} != {self.well} or service.pinned:
             self.tools.run.route((TrafficShare("", 100),), timeout_seconds=60.0)
             self.serve(image=IMAGE, min_instances=1, max_instances=1, env=dict(SOUND))
             self.well = self.tools.run.describe_service().serving_revision
@@ -171,7 +173,7 @@ def ward(folder: Path, settle: Sequence[str] = ()) -> Iterator[Ward]:
         operator.control(
             "images",
             name=IMAGE,
-            command=[sys.executable, "-m", "emonk_ops.tick"],
+            command=[sys.executable, "-m", "emonk_ops.sandbox.agent"],
             source=str(ROOT),
         )
         operator.serve(image=IMAGE, min_instances=1, max_instances=1, env=dict(SOUND))

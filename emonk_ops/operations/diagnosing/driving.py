@@ -86,6 +86,7 @@ CAUSES = (
         f"{STATUS} says who drives, and ticks execute jobs.",
         _no_path,
         also=(Issue.NOT_TRIGGERING,),
+        explains=("nobody-drives",),
     ),
     Cause(
         "two-drivers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from emonk_ops.operations.diagnosing.logged import Complaint
 from emonk_ops.operations.diagnosing.model import Cause, Issue, Suspect, at, few
 from emonk_ops.operations.diagnosing.seen import Seen
 from emonk_ops.tick.jobs import Job, JobState
@@ -62,19 +63,33 @@ def _instance_of(by: str) -> str:
 
 
 def _unknown_type(seen: Seen) -> Suspect | None:
-    if seen.log is None:
+    """By the service's own word on jobs past their time, or by what its last tick said."""
+    ids = {one.id: one.type for one in seen.overdue if one.type in seen.unknown_types}
+    lines = _unknown_lines(seen)
+    ids |= {one.job_id: one.job_type for one in lines}
+    if not ids:
         return None
-    last_tick = seen.log.ticks[-1].at if seen.log.ticks else seen.since
-    recent = [one for one in seen.log.unknown_types if one.at >= last_tick - timedelta(minutes=5)]
+    types, jobs = sorted(set(ids.values())), tuple(sorted(ids))
+    told = f"no handler for {few(types)}: {few(jobs)} cannot run"
+    if lines:
+        told += f", the last tick said so at {at(lines[-1].at)}"
+    handlers = seen.vars.get("SCHEDULER_HANDLERS", "")
+    told += f"; SCHEDULER_HANDLERS is {handlers or 'not set'}"
+    facts = {"types": types, "SCHEDULER_HANDLERS": handlers}
+    return Suspect(told, facts, {"type": types[0], "job_id": jobs[0]}, jobs)
+
+
+def _unknown_lines(seen: Seen) -> list[Complaint]:
+    log = seen.log
+    if log is None or not log.unknown_types:
+        return []
+    begun = log.ticks[-1].at - timedelta(seconds=log.ticks[-1].seconds + 1) if log.ticks else None
     still = {one.id for one in seen.jobs or () if not one.finished}
-    lines = [one for one in recent if seen.jobs is None or one.job_id in still]
-    if not lines:
-        return None
-    types = sorted({one.job_type for one in lines})
-    ids = tuple(sorted({one.job_id for one in lines}))
-    told = f"no handler for {few(types)}: {few(ids)} wait, the last tick said so at "
-    facts = {"types": types, "SCHEDULER_HANDLERS": seen.vars.get("SCHEDULER_HANDLERS", "")}
-    return Suspect(told + at(lines[-1].at), facts, {"type": types[0], "job_id": ids[0]}, ids)
+    return [
+        one
+        for one in log.unknown_types
+        if (begun is None or one.at >= begun) and (seen.jobs is None or one.job_id in still)
+    ]
 
 
 def _paused(seen: Seen) -> Suspect | None:

@@ -11,7 +11,7 @@ INVOKER_ROLE = "roles/run.invoker"
 INVOKING = (INVOKER_ROLE, "roles/run.admin", "roles/owner", "roles/editor")
 EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 # google.rpc codes with which an attempt ends that never left Cloud Scheduler.
-SIGNING = {5: "NOT_FOUND", 7: "PERMISSION_DENIED", 16: "UNAUTHENTICATED"}
+SIGNING = {7: "PERMISSION_DENIED", 16: "UNAUTHENTICATED"}
 ERRORS = "emonk-ops logs errors --env {env}"
 AS_STATUS = "emonk-ops status --env {env}"
 

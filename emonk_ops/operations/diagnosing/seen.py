@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from emonk_ops.toolbox import Toolbox
 T = TypeVar("T")
 FIRESTORE = "firestore"
 LEASE_SECONDS = 300.0
+MOST_TYPES = 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Seen:
     door: Policy | None = None
     database: Mapping[str, Any] | None = None
     log: Logged | None = None
+    unknown_types: frozenset[str] = frozenset()  # of jobs past their time, asked of the service
     blind: Mapping[str, OpsError] = field(default_factory=dict)
     cut_over: bool = False  # stage 4 has passed, by the journal
 
@@ -123,7 +125,7 @@ def look(tools: Toolbox, seconds: float, *, cut_over: bool = False) -> Seen:
     now = tools.clock.now()
     since = now - timedelta(seconds=seconds)
     eyes = _Eyes()
-    return Seen(
+    seen = Seen(
         tools.env,
         now,
         since,
@@ -140,6 +142,18 @@ def look(tools: Toolbox, seconds: float, *, cut_over: bool = False) -> Seen:
         log=eyes.see("log", lambda: _log(tools, since, now)),
         blind=eyes.blind,
         cut_over=cut_over,
+    )
+    unknown = eyes.see("job types", lambda: _unknown_types(tools, seen.overdue))
+    return replace(seen, unknown_types=unknown or frozenset())
+
+
+def _unknown_types(tools: Toolbox, overdue: tuple[Job, ...]) -> frozenset[str]:
+    """One job of each type is asked about, of so many types at most."""
+    samples = {job.type: job.id for job in reversed(overdue)}
+    return frozenset(
+        kind
+        for kind, job_id in list(samples.items())[:MOST_TYPES]
+        if not tools.service.job_facts(job_id).get("known_type", True)
     )
 
 
