@@ -24,6 +24,10 @@ ENTRIES = {
     "status": Entry(
         "Who drives, what serves, the job, stages, hold, lock, and what is unfinished.", "status"
     ),
+    "diagnose": Entry(
+        "What is wrong: the guide's four issues measured, causes with evidence, repairs.",
+        "diagnose",
+    ),
     "history": Entry(
         "The journal: who did what, when, why, with what result.",
         "history",
