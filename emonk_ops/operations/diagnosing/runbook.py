@@ -17,6 +17,10 @@ TITLES: Mapping[Issue, str] = {
     Issue.LATENCY: "High latency",
 }
 OPEN = {"caller": "ACCOUNT", "account": "ACCOUNT", "concurrency": "N", "shards": "N"}
+URL = (
+    "SERVICE_URL=$(gcloud run services describe {service} --project {project} "
+    "--region {region} --format 'value(status.url)')"
+)
 LEVELS = (
     "this runbook, and docs/SCHEDULER_SETUP.md",
     "logs and the stored jobs: the debug commands below",
@@ -57,10 +61,12 @@ def _first_minute(env: Environment) -> Iterator[str]:
     yield "revision before the last stage) drives again with all jobs, and nothing goes forward"
     yield f"until `emonk-ops resume --env {name} --reason WHY`."
     yield ""
-    yield "Without emonk-ops at hand, this stops all ticks:"
+    yield "Without emonk-ops at hand, the first line stops all ticks, and the second is what the"
+    yield "commands below mean by `SERVICE_URL`:"
     yield ""
     yield "```bash"
     yield _named(twin_of("emonk-ops scheduler pause"), env)
+    yield _named(URL, env)
     yield "```"
 
 
