@@ -155,6 +155,8 @@ class TickJobs(Protocol):
 
     def delete(self) -> None: ...
 
+    def count(self) -> int: ...  # all jobs of the project in the region, whoever made them
+
 
 @dataclass(frozen=True)
 class LogEntry:

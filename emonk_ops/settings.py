@@ -81,6 +81,7 @@ class Environment:
     )
     shadow_hours: float = 1.0  # stage 3's soak; the guide asks for 1
     soak_hours: float = 24.0  # stage 4's soak; the guide asks for 24
+    stable_hours: float = 168.0  # of healthy operation before stage 5; the guide asks for 7 days
     on_breach: str = "rollback"  # rollback | pause | warn: what a breach during a soak brings about
     breach_consecutive: int = 2  # looks with the same breach, one after the other, that are enough
     breach_total: int = 3  # looks with the same breach in all that are enough

@@ -56,6 +56,7 @@ ENVIRONMENT = (
     Key("only_driver", "yes"),
     Key("shadow_hours", "amount", "EMONK_SHADOW_HOURS"),
     Key("soak_hours", "amount", "EMONK_SOAK_HOURS"),
+    Key("stable_hours", "amount", "EMONK_STABLE_HOURS"),
     Key("on_breach", "breach", "EMONK_ON_BREACH"),
     Key("breach_consecutive", "whole"),
     Key("breach_total", "whole"),

@@ -51,6 +51,7 @@ advisory_tendencies = true    # twelve ticks an hour settle no tendency: here it
 # max_instances = 0           # JSON storage allows one; how many from stage 4 on, 0: as it runs
 # shadow_hours = 1.0          # EMONK_SHADOW_HOURS: healthy hours of stage 3 and of stage 4; less
 # soak_hours = 24.0           # EMONK_SOAK_HOURS     than the guide's 1 and 24 is no evidence
+# stable_hours = 168.0        # EMONK_STABLE_HOURS: before stage 5 may begin; the guide: 7 days
 # on_breach = "rollback"      # EMONK_ON_BREACH: rollback, pause (a hold) or warn, during a soak
 # breach_consecutive = 2      # how many looks with the same breach make it act, in a row or
 # breach_total = 3            # in all; a duplicate or a lost run acts at once

@@ -43,10 +43,21 @@ ENTRIES = {
         "Reach a run's verdicts again from its evidence, offline; --with tries other thresholds.",
         "judge",
     ),
+    "report": Entry(
+        "A page, Markdown, plots and verdicts of a rollout, from its journal and evidence.",
+        "report",
+    ),
     "inject": Entry(
         "Controlled faults: proven to have landed, undone, judged; and the suites.",
         "inject",
         "inject_app",
+    ),
+    "validate": Entry(
+        "The review after 30 days: the guide's success criteria over covered days.", "validate"
+    ),
+    "retrospective": Entry(
+        "What there is to learn: four lessons from the journal, each sentence with its evidence.",
+        "retrospective",
     ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from emonk_ops.cli import options
+from emonk_ops.cli import source as given
 from emonk_ops.cli.command import command
 from emonk_ops.cli.desk import Desk
-from emonk_ops.errors import ExitCode, Refused, UsageError
-from emonk_ops.operations.legacy_source.model import JsonStorage, LoopTests
+from emonk_ops.errors import ExitCode, UsageError
+from emonk_ops.operations.legacy_source.model import JsonStorage, LoopTests, Options
 
 if TYPE_CHECKING:
     from emonk_ops.operations.legacy_source.applying import Applied
-    from emonk_ops.operations.legacy_source.model import Options, Patch, Place
+    from emonk_ops.operations.legacy_source.model import Patch
     from emonk_ops.settings import Environment
-
-Source = Annotated[Path, typer.Option("--source", help="The folder of the service's source.")]
-Apply = Annotated[
-    bool, typer.Option("--apply", help="Write it on a new branch and run the service's tests.")
-]
-Storage = Annotated[
-    JsonStorage,
-    typer.Option("--json-storage", help="remove: Firestore becomes the default of the settings."),
-]
-OwnTests = Annotated[
-    LoopTests,
-    typer.Option("--tests", help="remove: also the tests that only test the removed path."),
-]
-Docs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--docs", metavar="GLOB", help="Markdown to mark as deprecated; else what tells the loop."
-    ),
-]
-NEXT = "emonk-ops cleanup --source DIR --apply"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,29 +26,25 @@ def register(app: typer.Typer) -> None:
 
 def cleanup(
     desk: Desk,
-    source: Source,
+    source: given.Folder,
     plan: options.Plan = False,
-    apply: Apply = False,
-    json_storage: Storage = JsonStorage.keep,
-    tests: OwnTests = LoopTests.keep,
-    docs: Docs = None,
+    apply: given.Apply = False,
+    json_storage: given.Storage = JsonStorage.keep,
+    tests: given.OwnTests = LoopTests.keep,
+    docs: given.Docs = None,
 ) -> ExitCode:
     """Remove the in-process loop from a service's source: shown as a patch, or written."""
-    from emonk_ops.operations.legacy_source.model import Options
-    from emonk_ops.operations.legacy_source.patching import make_patch
-
     if plan and apply:
         raise UsageError("--plan and --apply exclude each other", hint="Leave one away")
     env = _environment(desk, source)
     wanted = Options(json_storage, tests, tuple(docs or ()))
-    patch = make_patch(source, _named_after(wanted, env))
-    _show(desk, patch, diff=not apply)
-    if patch.refused:
-        return _refuse(desk, patch)
-    if not apply:
-        hint = "" if patch.empty else NEXT.replace("DIR", str(source))
-        return desk.answer({**patch.to_dict(), "applied": False}, hint=hint)
-    return _report(desk, patch, _apply(desk, patch, source, env))
+    clean = given.clean_source(desk, source, wanted, env)
+    patch = clean.patch()
+    given.show_patch(desk, patch, diff=not apply)
+    if patch.refused or not apply:
+        return given.answer_patch(desk, patch, f"emonk-ops cleanup --source {source} --apply")
+    commands = None if env is None else env.commands
+    return _report(desk, patch, clean.apply(patch, commands, desk.screen.line))
 
 
 def _environment(desk: Desk, source: Path) -> Environment | None:
@@ -84,63 +61,6 @@ def _environment(desk: Desk, source: Path) -> Environment | None:
     usual = "production" if "production" in settings.names else settings.names[-1:]
     named = desk.aim.env or desk.environ.get("EMONK_ENV") or "".join(usual)
     return settings.environment(named)
-
-
-def _named_after(wanted: Options, env: Environment | None) -> Options:
-    from dataclasses import replace
-
-    return wanted if env is None else replace(wanted, service=env.service, cadence=env.cadence)
-
-
-def _show(desk: Desk, patch: Patch, *, diff: bool) -> None:
-    if patch.empty and not patch.refused:
-        desk.screen.line("already so: the source has no legacy path")
-    for title, places in (
-        ("goes or changes", () if patch.refused else patch.removed),
-        ("look at", patch.warnings),
-        ("still names the legacy flags, for you to change", patch.left),
-        ("refused", patch.refusals),
-        ("refused, in tests", patch.test_refusals),
-    ):
-        _list(desk, title, places)
-    if diff and not desk.json and not patch.refused:
-        desk.out.write(patch.diff())
-
-
-def _list(desk: Desk, title: str, places: tuple[Place, ...]) -> None:
-    if places:
-        desk.screen.line(f"{title}:")
-    for place in places:
-        desk.screen.line(f"  {place}")
-
-
-def _refuse(desk: Desk, patch: Patch) -> ExitCode:
-    only_tests = not patch.refusals
-    error = Refused(
-        f"nothing was changed: {len(patch.refusals)} places in the source and "
-        f"{len(patch.test_refusals)} in its tests are in the way, each named above",
-        hint="change them by hand; --tests remove takes tests that only test the removed path"
-        if only_tests
-        else "change these lines by hand, then emonk-ops cleanup --source DIR --plan",
-    )
-    if desk.json:
-        return desk.answer(
-            {**patch.to_dict(), "applied": False}, code=ExitCode.REFUSED, errors=(error,)
-        )
-    raise error
-
-
-def _apply(desk: Desk, patch: Patch, source: Path, env: Environment | None) -> Applied:
-    from emonk_ops.operations.legacy_source import applying, trials
-    from emonk_ops.operations.legacy_source.repository_tree import WorkTree
-    from emonk_ops.settings import CommandSettings
-    from emonk_ops.wiring import commands_of
-
-    tree = WorkTree(commands_of(CommandSettings(directory=source, timeout_seconds=60)), source)
-    found = () if env is None else trials.of(env.commands, commands_of(env.commands), tree)
-    return applying.apply(
-        patch, source, tree, found, say=desk.screen.line, shield=desk.interruption.shield
-    )
 
 
 def _report(desk: Desk, patch: Patch, done: Applied) -> ExitCode:

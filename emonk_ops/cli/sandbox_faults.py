@@ -113,6 +113,23 @@ def duplicate_delivery(
     _out.line(f"the next {times} scheduled runs of {job} arrive twice")
 
 
+@fault_app.command("log-line", context_settings=HELP_NAMES)
+def log_line(
+    filter_text: Annotated[str, typer.Argument(metavar="FILTER", help="Which entry, the newest.")],
+    project: Annotated[str, typer.Option(help="Of this project.")] = "emonk-qa",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Also =+1, =+30s, =next; repeatable."),
+    ] = None,
+    directory: Directory = DEFAULT,
+) -> None:
+    """Write an entry again with other fields, as a service with a fault would have."""
+    wanted = dict(one.split("=", 1) for one in changes or [] if "=" in one)
+    content = {"project": project, "filter": filter_text, "set": wanted}
+    planted = call(directory, "POST", "/sandbox/logging/plant", content)["planted"]
+    _out.line(f"planted: {planted}")
+
+
 def _told(one: dict[str, Any]) -> str:
     how = []
     if one["latency"]:

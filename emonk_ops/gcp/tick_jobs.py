@@ -79,6 +79,10 @@ class GcpTickJobs:
         with translated("cloudscheduler.jobs.delete", self._env):
             self._client.delete_job(name=self._name, **writing())
 
+    def count(self) -> int:
+        with translated("cloudscheduler.jobs.list", self._env):
+            return sum(1 for _ in self._client.list_jobs(parent=self._parent, **reading()))
+
     def _in_state(self, state: str, call: str, change: Callable[..., Any]) -> TickJob:
         """The API refuses to pause a job that is paused; what was asked for is so all the same."""
         try:

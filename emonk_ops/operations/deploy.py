@@ -7,6 +7,7 @@ from typing import Any
 
 from emonk_ops.errors import DeployFailed, NotOffered, StepFailed
 from emonk_ops.operations import activation, carry, service_env
+from emonk_ops.operations.clean_service import legacy_traces
 from emonk_ops.operations.hand_over import hand_over
 from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.probes import last_lines
@@ -74,6 +75,21 @@ def ensure_no_loop(tools: Toolbox) -> StepResult:
 
 def preview_no_loop(tools: Toolbox) -> StepResult:
     return _preview(tools, service_env.CLOUD_ON_FIRESTORE)
+
+
+def ensure_clean(tools: Toolbox) -> StepResult:
+    """Stage 5: what is built from the source that has no legacy path any more."""
+    return _ensure(tools, service_env.CLEAN, _build(tools))
+
+
+def preview_clean(tools: Toolbox) -> StepResult:
+    return _preview(tools, service_env.CLEAN, _build(tools))
+
+
+def _build(tools: Toolbox) -> Argv:
+    """The deploy command, unless what serves has no legacy path already."""
+    clean = legacy_traces(tools).clean
+    return () if clean else tools.env.commands.deploy
 
 
 def ensure_cloud_on_json(tools: Toolbox) -> StepResult:

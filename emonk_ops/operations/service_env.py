@@ -55,6 +55,7 @@ class Shape:
     driver: str  # legacy | cloud | shadow
     loop: bool
     storage: str = ""  # empty: as it runs
+    knows_loop: bool = True  # False: the variables of the legacy path are not even set
 
     @property
     def shadow(self) -> bool:
@@ -67,6 +68,8 @@ SHADOW = Shape("shadow", loop=True)
 SHADOW_ON_FIRESTORE = Shape("shadow", loop=True, storage="firestore")
 CLOUD_ON_JSON = Shape("cloud", loop=False, storage="json")
 CLOUD_ON_FIRESTORE = Shape("cloud", loop=False, storage="firestore")
+CLEAN = Shape("cloud", loop=False, storage="firestore", knows_loop=False)
+LEGACY_FLAGS = ("SCHEDULER_LEGACY_LOOP", "SCHEDULER_SHADOW_MODE")
 
 
 def wanted(env: Environment, uri: str, shape: Shape) -> dict[str, str | None]:
@@ -74,8 +77,7 @@ def wanted(env: Environment, uri: str, shape: Shape) -> dict[str, str | None]:
     return {
         "ENVIRONMENT": env.name,
         "SCHEDULER_CADENCE": env.cadence,
-        "SCHEDULER_LEGACY_LOOP": "true" if shape.loop else "false",
-        "SCHEDULER_SHADOW_MODE": "true" if shape.shadow else None,
+        **_loop(shape),
         **_storage(env, shape),
         "SCHEDULER_STANDBY_SECONDS": str(STANDBY_SECONDS),
         # The service compares it with its own tick budget and refuses to start if they clash.
@@ -83,6 +85,15 @@ def wanted(env: Environment, uri: str, shape: Shape) -> dict[str, str | None]:
         "TICK_AUDIENCE": env.audience or uri,
         "TICK_INVOKER": env.tick_invoker,
         **env.service_env,
+    }
+
+
+def _loop(shape: Shape) -> dict[str, str | None]:
+    if not shape.knows_loop:
+        return dict.fromkeys(LEGACY_FLAGS)
+    return {
+        "SCHEDULER_LEGACY_LOOP": "true" if shape.loop else "false",
+        "SCHEDULER_SHADOW_MODE": "true" if shape.shadow else None,
     }
 
 

@@ -107,6 +107,7 @@ class Step:
     run: Callable[[Toolbox], StepResult]
     preview: Callable[[Toolbox], StepResult] | None = None
     budget_seconds: float | None = None  # printed against the time it took
+    local: bool = False  # changes nothing in the cloud: when it fails, nothing is rolled back
 
 
 class Reversibility(StrEnum):
@@ -159,6 +160,13 @@ class Soak:
     every_seconds: float  # how often one that waits looks
     about: Callable[[Toolbox], Facts]
     look: Callable[[Toolbox, datetime, datetime], Iterable[Look]]
+    # For one that looks back: since when it may count, as the journal tells; None: from now on.
+    since: Callable[[Toolbox, Facts], datetime | None] = lambda _tools, _about: None
+
+
+def soak_check(soak: Soak) -> Check:
+    """The line of a stage that its soak answers."""
+    return Check(f"soak-{soak.id}", soak.sentence)
 
 
 def no_soak(_env: Any) -> Soak | None:
@@ -170,7 +178,8 @@ def no_soak(_env: Any) -> Soak | None:
 class Stage:
     """A stage of the rollout.
 
-    gate -> checks -> plan -> apply -> verify -> soak -> acceptance -> recorded. `capture` reads the
+    gate -> checks -> plan -> apply -> verify -> soak -> acceptance -> recorded; what needs healthy
+    time before it may change anything has its soak right behind the gate. `capture` reads the
     whole tuple that a rollback needs (job, revision, traffic, env, driver) before anything is
     changed; `inverse` computes the rollback's steps from it, purely.
     """
@@ -186,6 +195,7 @@ class Stage:
     capture: Callable[[Toolbox], Facts] | None
     inverse: Callable[[Any, Facts], tuple[Step, ...]] | None  # settings, captured -> steps
     reversibility: Reversibility = Reversibility.FULL
-    soak: Callable[[Any], Soak | None] = no_soak  # settings -> soak
+    soak: Callable[[Any], Soak | None] = no_soak  # settings -> soak, behind the verification
+    soak_before: Callable[[Any], Soak | None] = no_soak  # settings -> soak, before everything
     # Keeps a capture (seq, stage, at, facts) where a machine without the journal finds it.
     remember: Callable[[Toolbox, Facts], None] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from emonk_ops.errors import ExitCode, Interrupted, OpsError, Refused, most_urgent
 from emonk_ops.rollout.gates import closed_gate
-from emonk_ops.rollout.model import Check, Stage, Step, StepResult
+from emonk_ops.rollout.model import Check, Soak, Stage, Step, StepResult, soak_check
 from emonk_ops.rollout.standing import Standing
 from emonk_ops.toolbox import Toolbox
 
@@ -53,6 +53,7 @@ class StagePlan:
     checks: dict[str, tuple[Check, ...]]
     steps: tuple[PlannedStep, ...]
     closed: Refused | None
+    soaks: tuple[Soak, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -69,22 +70,34 @@ class StagePlan:
                 phase: [{"id": check.id, "sentence": check.sentence} for check in checks]
                 for phase, checks in self.checks.items()
             },
+            "soaks": [
+                {"id": f"soak-{one.id}", "sentence": one.sentence, "seconds": one.needed_seconds}
+                for one in self.soaks
+            ],
         }
 
 
 def plan_stage(stage: Stage, tools: Toolbox, standing: Standing) -> StagePlan:
     """Only reads."""
     env = tools.env
+    before, behind = stage.soak_before(env), stage.soak(env)
     return StagePlan(
         stage=stage,
         checks={
+            "soak before": _soaked(before),
             "checks": stage.checks(env),
             "verify": stage.verify(env),
+            "soak": _soaked(behind),
             "acceptance": stage.acceptance(env),
         },
+        soaks=tuple(one for one in (before, behind) if one is not None),
         steps=preview_all(stage.plan(env), tools),
         closed=closed_gate(stage, standing, env.name),
     )
+
+
+def _soaked(soak: Soak | None) -> tuple[Check, ...]:
+    return () if soak is None else (soak_check(soak),)
 
 
 def preview_all(steps: tuple[Step, ...], tools: Toolbox) -> tuple[PlannedStep, ...]:

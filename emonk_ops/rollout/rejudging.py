@@ -70,7 +70,7 @@ def rejudge(
     if not saved:
         raise Refused(f"the run {run} kept no evidence", hint=_listed(records))
     for record in saved:
-        now = judged_again(_load(evidence, record), str(record.body["purpose"]), thresholds)
+        now = judged_again(load_saved(evidence, record), str(record.body["purpose"]), thresholds)
         yield Rejudged(record.body, tuple(_lines(_recorded(own, record), now)))
 
 
@@ -95,7 +95,8 @@ def _listed(records: Sequence[Record]) -> str:
     return f"With evidence, the newest first: {', '.join(known[:MOST_LISTED])}"
 
 
-def _load(evidence: Evidence, record: Record) -> EvidenceFile:
+def load_saved(evidence: Evidence, record: Record) -> EvidenceFile:
+    """What an `evidence.saved` names. Raises StateDamaged where it is missing or another."""
     name, known = str(record.body["name"]), str(record.body["sha256"])
     try:
         blob = evidence.load(name)

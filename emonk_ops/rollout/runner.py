@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from emonk_ops.clock import Stopwatch
-from emonk_ops.errors import CloudError, ExitCode, Interrupted, LockLost, OpsError, Refused
+from emonk_ops.errors import Interrupted, LockLost, OpsError, Refused
 from emonk_ops.rollout.book import Book, Heading, RunRecord
 from emonk_ops.rollout.checks import Checklist, Words, require_known
+from emonk_ops.rollout.consequences import Consequences
 from emonk_ops.rollout.events import CheckEnded, Noted, Observer, PhaseBegan, StageBegan
 from emonk_ops.rollout.gates import closed_gates, require_gate_for_force, require_open_gate
 from emonk_ops.rollout.guarded import GuardedPorts
-from emonk_ops.rollout.model import Breach, CheckResult, Facts, Soak, Stage, Step, Verdict
+from emonk_ops.rollout.model import CheckResult, Facts, Soak, Stage, Step
 from emonk_ops.rollout.remembering import remember_new
-from emonk_ops.rollout.report import StageReport, StepOutcome, check_data
-from emonk_ops.rollout.rollback import undo
+from emonk_ops.rollout.report import StageReport, check_data
 from emonk_ops.rollout.sentences import conclude
 from emonk_ops.rollout.soaking import MOST_EXTENSIONS, Soaking, more_time
 from emonk_ops.rollout.standing import Standing
@@ -99,10 +99,8 @@ class _Attempt:
             words=options.words,
             observer=observer,
         )
-        self._captured: tuple[int, Facts] | None = None
-        self._changed_before = False
-        self._begun_before = False
         self.report = StageReport(stage.number, stage.title, tools.env.name)
+        self._consequences = Consequences(stage, tools, run, self.report, observer)
 
     def go(self) -> StageReport:
         report, stopwatch = self.report, Stopwatch()
@@ -131,6 +129,8 @@ class _Attempt:
 
     def _phases(self) -> None:
         stage, env = self._stage, self._tools.env
+        if not self._may_begin():
+            return
         steps, soak = stage.plan(env), stage.soak(env)
         soaking = self._soaking(soak, steps) if soak else None
         if soaking and self._goes_on():
@@ -143,6 +143,15 @@ class _Attempt:
             ready = ready and (soaking is None or self._soaked(soaking))
         if ready:
             self._accepted(soaking)
+
+    def _may_begin(self) -> bool:
+        """Whether the healthy time that the stage wants first is there; once begun, it was."""
+        before = self._stage.soak_before(self._tools.env)
+        number, standing = self._stage.number, self._standing
+        self._tools.memo["soak"] = standing.soaks.get(number)
+        if before is None or number in standing.passed or standing.open_capture(number):
+            return True
+        return self._soaked(self._soaking(before, ()))
 
     def _prepared(self, steps: tuple[Step, ...]) -> bool:
         checks = self._stage.checks(self._tools.env)
@@ -159,7 +168,7 @@ class _Attempt:
         verified = self._checklist.go_through("verify", checks)
         if self._all_hold("verify", verified):
             return True
-        self._after_failed_verify(verified)
+        self._consequences.of_failed_verify(verified)
         return False
 
     def _accepted(self, soaking: Soaking | None) -> None:
@@ -207,19 +216,8 @@ class _Attempt:
         if self._all_hold("soak", [result]):
             return True
         if found.breach is not None:
-            self._after_breach(found.breach)
+            self._consequences.of_breach(found.breach)
         return False
-
-    def _after_breach(self, breach: Breach) -> None:
-        reason = f"the soak was breached: {breach.criterion}: {breach.summary}"
-        if self._tools.env.on_breach == "rollback":
-            self._roll_back(reason)
-        else:
-            self._run.write("hold.set", {"reason": reason})
-            self.report.hint = (
-                f"emonk-ops rollback --env {self._tools.env.name}, or mend it and: "
-                f'emonk-ops resume --env {self._tools.env.name} --reason "…"'
-            )
 
     def _all_hold(self, phase: str, results: list[CheckResult]) -> bool:
         self.report.phases[phase] = results
@@ -233,9 +231,9 @@ class _Attempt:
         """Read the way back and write it down, unless an unfinished run already did."""
         kept = self._standing.open_capture(self._stage.number)
         if kept is not None:
-            self._captured = (kept.seq, kept.facts)
-            self._changed_before = kept.changed
-            self._begun_before = kept.can_be_rolled_back
+            self._consequences.way_back = (kept.seq, kept.facts)
+            self._consequences.changed_before = kept.changed
+            self._consequences.begun_before = kept.can_be_rolled_back
             self._observer.notice(
                 Noted(f"the way back is the one captured at {kept.at:%Y-%m-%d %H:%M:%S}Z")
             )
@@ -243,7 +241,7 @@ class _Attempt:
             self._observer.notice(PhaseBegan("capture"))
             facts = self._stage.capture(self._tools)
             record = self._run.write("captured", {"stage": self._stage.number, "facts": facts})
-            self._captured = (record.seq, record.body["facts"])
+            self._consequences.way_back = (record.seq, record.body["facts"])
             self._observer.notice(Noted("the way back is written down"))
             if why := remember_new(self._stage, self._tools, self._read_standing(), record.seq):
                 self._observer.notice(Noted(why, warning=True))
@@ -256,43 +254,6 @@ class _Attempt:
             )
             self.report.steps.append(outcome)
             if outcome.error is not None:
-                self._after_failed_step(outcome)
+                self._consequences.of_failed_step(outcome)
                 return False
         return True
-
-    def _after_failed_step(self, outcome: StepOutcome) -> None:
-        error = outcome.error
-        assert error is not None
-        self.report.errors.append(error)
-        self.report.exit_code = error.exit_code
-        # When the cloud could not be asked and nothing was changed yet, the next run goes on.
-        if isinstance(error, CloudError) and not (self._run.changed or self._changed_before):
-            return
-        self._roll_back(f"step {outcome.step.id} failed: {error.message}")
-
-    def _after_failed_verify(self, results: list[CheckResult]) -> None:
-        failed = [
-            result.check.id
-            for result in results
-            if not result.holds and result.finding.verdict is Verdict.FAIL
-        ]
-        if failed and (self._run.changed or self._begun_before):
-            self._roll_back(f"verify failed: {', '.join(failed)}")
-
-    def _roll_back(self, reason: str) -> None:
-        if self._stage.inverse is None or self._captured is None:
-            return
-        seq, facts = self._captured
-        report = undo(
-            self._stage.inverse(self._tools.env, facts),
-            stage=self._stage.number,
-            capture_seq=seq,
-            reason=reason,
-            tools=self._tools,
-            run=self._run,
-            observer=self._observer,
-        )
-        self.report.rollback = report
-        self.report.exit_code = (
-            ExitCode.ROLLED_BACK if report.complete else ExitCode.RESTORE_INCOMPLETE
-        )

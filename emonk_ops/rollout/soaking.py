@@ -20,6 +20,7 @@ from emonk_ops.rollout.model import (
     Soak,
     Step,
     Verdict,
+    soak_check,
 )
 from emonk_ops.rollout.plan import PlannedStep, preview_all
 from emonk_ops.rollout.sentences import time_left
@@ -66,7 +67,7 @@ class Soaking:
 
     @property
     def check(self) -> Check:
-        return Check(f"soak-{self._soak.id}", self._soak.sentence)
+        return soak_check(self._soak)
 
     @property
     def extensions(self) -> int:
@@ -101,7 +102,7 @@ class Soaking:
         about = dict(self._soak.about(self._tools))
         state = self._current()
         if state is None or state.ended not in ("", "done"):
-            return self._begin(about, now)
+            return self._begin(about, self._soak.since(self._tools, about) or now)
         if differs := changes(state.about, about):
             return self._anew("; ".join(differs), about, now)
         return state
@@ -113,7 +114,8 @@ class Soaking:
 
     def _begin(self, about: Facts, now: datetime) -> SoakState:
         needed = self._soak.needed_seconds
-        self._write("soak.began", {"about": dict(about), "needed_seconds": needed, "at": now})
+        told = {"needed_seconds": needed, "guide_seconds": self._soak.guide_seconds, "at": now}
+        self._write("soak.began", {"about": dict(about), **told})
         self._say(f"the soak begins: {time_left(timedelta(seconds=needed))} of healthy time")
         return self._require()
 

@@ -26,6 +26,15 @@ def exit_code_of(results: Iterable[CheckResult]) -> ExitCode:
     )
 
 
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """One FAIL fails; anything else that is no PASS, or nothing at all, keeps it from passing."""
+    found = list(verdicts)
+    if Verdict.FAIL in found:
+        return Verdict.FAIL
+    passed = bool(found) and all(one is Verdict.PASS for one in found)
+    return Verdict.PASS if passed else Verdict.INCONCLUSIVE
+
+
 def error_rate_bound(n: int, failures: int = 0, confidence: float = 0.95) -> float:
     """The one-sided upper bound on a rate after `failures` in `n` samples (Clopper-Pearson).
 

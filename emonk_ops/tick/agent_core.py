@@ -10,7 +10,7 @@ from emonk_ops.tick.scheduler import CronScheduler
 class AgentCore(
     LegacyAgent,
 ):
-    """Owns the scheduler; `start_scheduler` begins the legacy loop and goes with it in stage 5."""
+    """Owns the scheduler."""
 
     def __init__(self, scheduler: CronScheduler) -> None:
         self.scheduler = scheduler

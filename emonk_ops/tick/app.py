@@ -64,6 +64,7 @@ async def _health(service: TickService) -> Response:
             "role": driver.role,
         },
         "paths": {"legacy_loop": service.scheduler.loop_runs, "cron_tick": True},
+        "legacy_code": service.scheduler.has_loop,
         "shadow": settings.shadow,
         "now": to_text(service.clock.now()),
     }

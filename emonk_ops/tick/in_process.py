@@ -6,7 +6,9 @@ from emonk_ops.tick.errors import SettingsError
 
 
 class NoLoop:
-    """The face that the service sees; `legacy_loop` overrides it as long as it is registered."""
+    """The face that the service sees; a loop overrides it as long as one is registered."""
+
+    has_loop = False  # whether this version has a loop at all
 
     @property
     def loop_runs(self) -> bool:

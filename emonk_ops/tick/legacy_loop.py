@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class LegacyLoop(NoLoop):
     """`start()`, `_check_and_execute_jobs()` and `running`, mixed into CronScheduler."""
 
+    has_loop = True
     cadence: str
     engine: Engine
     _loop: asyncio.Task[None] | None = None

@@ -15,6 +15,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clock": (),
     "settings": (),
     "access_ports": (),
+    "log_filter": (),
     "tick": (),
     "ports": ("job_ports", "tick.jobs", "tick.ticks"),
     "job_ports": (),
@@ -29,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "errors",
         "job_ports",
+        "log_filter",
         "monitoring_ports",
         "ports",
         "settings",
@@ -44,6 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "errors",
         "job_ports",
+        "log_filter",
         "monitoring_ports",
         "ports",
         "settings",
@@ -106,7 +109,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "toolbox",
     ),
     "scaffold": ("errors",),
-    "rehearsal": ("clock", "errors"),
+    # A report is made from the journal and the evidence alone: it imports no port and no stage, so
+    # that none can ever ask a cloud. Its two callers are the command and the rehearsal.
+    "reporting": ("errors", "operations", "rollout", "toolbox"),
+    "rehearsal": ("clock", "errors", "reporting"),
     # A command about jobs is one call of an operation; no stage of a rollout lies between.
     "cli": (
         "access_ports",
@@ -117,6 +123,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "operations",
         "ports",
         "rehearsal",
+        "reporting",
         "rollout",
         "sandbox",
         "scaffold",

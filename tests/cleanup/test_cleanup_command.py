@@ -193,12 +193,12 @@ def test_a_service_in_the_way_is_refused_as_a_whole(tmp_path: Path) -> None:
     assert not (tree / "tests/test_loop.py").exists()
 
 
-def test_commands_that_run_elsewhere_would_not_test_the_patch(tmp_path: Path) -> None:
+def test_commands_of_settings_elsewhere_run_where_the_patch_is(tmp_path: Path) -> None:
     write(tmp_path, {"emonk-ops.toml": SETTINGS})
     tree = repository(tmp_path / "service", NO_LOOP_TEST)
-    code, _, err = cleanup(tree, "--apply")
-    assert (code, "would not test the patch" in err) == (ExitCode.REFUSED, True)
-    assert state(tree) == UNTOUCHED
+    code, out, err = cleanup(tree, "--apply")
+    assert (code, "unit_tests: 2 tests, 0 failed" in out) == (0, True), err
+    assert state(tree)[0] == BRANCH
 
 
 def test_a_clean_service_is_already_so(tmp_path: Path) -> None:

@@ -107,6 +107,9 @@ def test_while_it_is_down_nothing_goes_forward_and_the_way_back_works(
         assert "passed: 0 (" in seen.out
         assert "ON HOLD since" in seen.out
         assert "lock       unknown: " in seen.out
+        made = laptop.type("report", *QA, "--out", "told")
+        assert made.code == 0
+        assert "and is on hold" in (laptop.folder / "told" / "report.html").read_text()
         still = laptop.type("hold", *QA, "--reason", "x")
         assert (still.code, "already so" in still.out) == (0, True)
     assert "ON HOLD" not in team.pipeline().type("status", *QA).out

@@ -43,6 +43,7 @@ HELD_ALREADY = DONE, "already so: on hold since"
 NOT_HELD, LIFTED = (DONE, "already so: there is no hold"), (DONE, "the hold is lifted")
 FREE, DEAD = (DONE, "free"), (DONE, "(dead: the next command takes it over)")
 TAKEN, RELEASED = (DONE, "acquired: ann holds it by hand"), (DONE, "released: ")
+REPORTED = DONE, "/told/report.html in a browser"
 NO_EVIDENCE = REFUSED, "the run run-1 kept no evidence"
 LOOKED = DONE, "one path drives alone: waiting until both do"
 LISTED = DONE, "digest                       daily_digest"
@@ -214,6 +215,10 @@ TABLE: dict[str, tuple[str, dict[str, Cell]]] = {
             {"stage killed": (DONE, "stage 4: serve c for good by ann -> not ended")},
             {"drill killed": (DONE, "rollback drill by ann -> not ended")},
         ),
+    ),
+    "report": (
+        "report --out told",
+        row(REPORTED, fresh=(REFUSED, "nothing is recorded yet in qa"), damaged=DAMAGED),
     ),
     "judge": (
         "judge run-1",

@@ -43,6 +43,21 @@ def test_what_is_planted_into_the_day_ends_in_the_policys_action(rollout: Rollou
     _breached(rollout, "firestore-errors", causes.refused_by_the_store, 6)
     _breached(rollout, "drift", causes.silence, 2, policy="pause", code=1)
     _breached(rollout, "duplicates", _a_second_success, 6)
+    _told(rollout)
+
+
+def _told(rollout: Rollout) -> None:
+    """Of all this a report is made, with every breach, its evidence and what it led to."""
+    made = rollout.types("report", "--out", "told")
+    page = Path(made.data["page"]).read_text()
+    for criterion in _seen(rollout):
+        assert criterion in page, criterion
+    assert "SANDBOX" in page
+    assert "VIRTUAL CLOCK" in page
+    assert "NO EVIDENCE: shorter than the guide asks for" in page
+    assert "NOT HERE" not in page
+    drawn = {Path(one).name for one in made.data["files"] if one.endswith(".svg")}
+    assert {"qa-ticks-stage-4-production-breach.svg", "qa-rollback-times.svg"} <= drawn
 
 
 @contextmanager

@@ -56,5 +56,10 @@ def look_at(stretch: Stretch) -> Look:
             f"{counted.arrived} of {counted.expected} ticks, {counted.succeeded} of "
             f"{counted.executed} jobs succeeded"
         ),
-        facts={"lines_lost": stretch.lines_lost, "transient_errors": counted.transient},
+        facts={
+            "ticks_expected": counted.expected,
+            "ticks_arrived": counted.arrived,
+            "lines_lost": stretch.lines_lost,
+            "transient_errors": counted.transient,
+        },
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from emonk_ops.errors import ExitCode
 from emonk_ops.rollout.model import Verdict
-from emonk_ops.rollout.verdicts import EXIT_CODE_OF_VERDICT
+from emonk_ops.rollout.verdicts import EXIT_CODE_OF_VERDICT, overall
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,7 @@ class Judgement:
 
     @property
     def verdict(self) -> Verdict:
-        """One FAIL fails; anything else that is no PASS keeps it from passing."""
-        found = [one.verdict for one in self.rulings]
-        if Verdict.FAIL in found:
-            return Verdict.FAIL
-        passed = bool(found) and all(one is Verdict.PASS for one in found)
-        return Verdict.PASS if passed else Verdict.INCONCLUSIVE
+        return overall(one.verdict for one in self.rulings)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -10,6 +10,7 @@ from emonk_ops.errors import UsageError
 
 NOT_SOURCE = {"__pycache__", "node_modules", "site-packages", "build", "dist", "venv", "env"}
 LARGEST_BYTES = 2_000_000
+BUNDLED, NO_LOOP = "emonk_ops", "tick/in_process.py"
 
 
 def source_files(folder: Path) -> dict[str, bytes]:
@@ -34,9 +35,13 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _is_own(folder: Path) -> bool:
     hidden = folder.name.startswith(".") and folder.name != ".github"
-    ours = (folder / "tick" / "legacy_loop.py").exists() and folder.name == "emonk_ops"
     foreign = folder.name in NOT_SOURCE or folder.name.endswith(".egg-info")
-    return not (hidden or ours or foreign or (folder / "pyvenv.cfg").exists())
+    return not (hidden or is_bundled(folder) or foreign or (folder / "pyvenv.cfg").exists())
+
+
+def is_bundled(folder: Path) -> bool:
+    """Whether it is a copy of the bundled service's package, before its clean-up or after it."""
+    return folder.name == BUNDLED and (folder / NO_LOOP).exists()
 
 
 def is_test(file: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import libcst as cst
@@ -34,11 +35,20 @@ from emonk_ops.operations.legacy_source.tidying import (
     of_gone_names,
     rewritten,
 )
+from emonk_ops.operations.legacy_source.vendored import vendored_patch
 
 
 def make_patch(folder: Path, options: Options | None = None) -> Patch:
     """What removing the legacy path from the source in `folder` would change."""
-    return patch_of(source_files(folder), options or Options())
+    own = patch_of(source_files(folder), options or Options())
+    if own.refused:
+        return own
+    copied = vendored_patch(folder)
+    return replace(
+        own,
+        files=tuple(sorted((*own.files, *copied.files), key=lambda one: one.file)),
+        removed=tuple(sorted({*own.removed, *copied.removed})),
+    )
 
 
 def patch_of(files: Mapping[str, bytes], options: Options) -> Patch:
@@ -69,7 +79,8 @@ def references(folder: Path) -> list[Place]:
     lenses = [Lens(module, legacy) for module in modules]
     marked = [lens.module.place(node) for lens in lenses for node in _marked(lens)]
     used = [place for lens in lenses for place in leftovers(lens)]
-    return sorted({*unparsable, *marked, *used, *notices.dynamic(lenses)})
+    copied = vendored_patch(folder).removed
+    return sorted({*unparsable, *marked, *used, *notices.dynamic(lenses), *copied})
 
 
 def _parsed(files: Mapping[str, bytes]) -> tuple[list[Module], list[Place]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from emonk_ops.errors import Refused
 from emonk_ops.operations.legacy_source.applying import Trial
 from emonk_ops.operations.legacy_source.repository_tree import WorkTree
 from emonk_ops.operations.repository import run_tests
@@ -15,15 +17,19 @@ from emonk_ops.settings import CommandSettings
 LEAVES_NOTHING = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
 
 
-def of(settings: CommandSettings, commands: Commands, tree: WorkTree) -> tuple[Trial, ...]:
-    """Unit and integration tests. Raises Refused when they would run on other source."""
-    top = tree.top()
-    if not settings.directory.resolve().is_relative_to(top):
-        raise Refused(
-            f"[commands] run in {settings.directory}, which is outside {top}: they would not "
-            "test the patch",
-            hint="--config names the settings file of this source",
-        )
+def of(
+    settings: CommandSettings,
+    commands_in: Callable[[CommandSettings], Commands],
+    tree: WorkTree,
+    source: Path,
+) -> tuple[Trial, ...]:
+    """Unit and integration tests, in their own folder if that is in the tree, else in `source`.
+
+    Elsewhere they would not test the patch.
+    """
+    if not settings.directory.resolve().is_relative_to(tree.top()):
+        settings = replace(settings, directory=source)
+    commands = commands_in(settings)
     wanted = {"unit_tests": settings.unit_tests, "integration_tests": settings.integration_tests}
     return tuple(
         Trial(name, partial(run_tests, commands, argv, name, LEAVES_NOTHING))

@@ -12,11 +12,12 @@ from google.cloud.logging_v2 import types
 from emonk_ops.sandbox.control_requests import Action, fields_of
 from emonk_ops.sandbox.control_requests import Refusal as ControlRefusal
 from emonk_ops.sandbox.http_server import Request, Response, json_response
-from emonk_ops.sandbox.logging.errors import Refusal
+from emonk_ops.sandbox.logging.errors import FilterError, Refusal
 from emonk_ops.sandbox.logging.handlers import LoggingMethods, methods_named
 from emonk_ops.sandbox.logging.metrics import METHODS as METRICS_METHODS
 from emonk_ops.sandbox.logging.metrics import SERVICE as METRICS_SERVICE
 from emonk_ops.sandbox.logging.metrics import LogMetrics
+from emonk_ops.sandbox.logging.planting import plant
 from emonk_ops.sandbox.logging.quota import ReadQuota
 from emonk_ops.sandbox.logging.store import LogStore
 from emonk_ops.sandbox.logging.tail import TailSessions
@@ -37,7 +38,19 @@ class LoggingApi:
 
     def actions(self) -> dict[tuple[str, str], Action]:
         """Control actions under /sandbox/."""
-        return {("POST", "/sandbox/logging/quota"): self._set_quota}
+        return {
+            ("POST", "/sandbox/logging/quota"): self._set_quota,
+            ("POST", "/sandbox/logging/plant"): self._plant,
+        }
+
+    async def _plant(self, request: Request) -> Response:
+        """The newest entry of `project` that matches `filter`, again with the fields of `set`."""
+        asked = fields_of(request, "project", "filter", "set")
+        try:
+            planted = plant(self._logs, asked["project"], asked["filter"], asked["set"])
+        except FilterError as problem:
+            raise ControlRefusal(400, f"the filter cannot be read: {problem}") from None
+        return json_response({"planted": planted})
 
     async def _set_quota(self, request: Request) -> Response:
         """`reads_per_minute` of a project; 0 is no limit, 60 the platform's."""

@@ -60,7 +60,8 @@ class LogStore:
         self._listeners: set[Subscription] = set()
         self._db.executescript(_SCHEMA)
         row = self._db.execute("SELECT coalesce(max(seq), 0) FROM log_entries").fetchone()
-        self._numbered = int(row[0])
+        self._numbered = self.newest = int(row[0])
+        self.generation = 0  # grows when entries are deleted
 
     def write(self, entries: Iterable[Entry]) -> None:
         """Store entries at once and tell the listeners of the new ones.
@@ -106,7 +107,26 @@ class LogStore:
                 raw.SerializeToString(),
             ),
         )
+        if done.rowcount == 1 and done.lastrowid:
+            self.newest = done.lastrowid
         return done.rowcount == 1
+
+    def written(self, project: str, after: int) -> list[tuple[int, Any]]:
+        """(number, raw entry) of what was stored behind the number `after`, in that order."""
+        rows = self._db.execute(
+            # The plus keeps SQLite from the index by project, which has the whole past.
+            "SELECT seq, body FROM log_entries WHERE seq > ? AND +project = ? ORDER BY seq",
+            (after, project),
+        )
+        return [(row[0], RAW_ENTRY.FromString(row[1])) for row in rows]
+
+    def since(self, project: str, begin: int) -> list[tuple[int, Any]]:
+        """(number, raw entry) of what has a timestamp behind `begin` (nanoseconds since 1970)."""
+        rows = self._db.execute(
+            "SELECT seq, body FROM log_entries WHERE project = ? AND at > ?",
+            (project, _clamped(begin)),
+        )
+        return [(row[0], RAW_ENTRY.FromString(row[1])) for row in rows]
 
     def subscribe(self) -> Subscription:
         """Entries written while the answer is entered as a context manager."""
@@ -205,6 +225,7 @@ class LogStore:
     def delete_log(self, log_name: str) -> int:
         """Drop all entries of a log; answers how many there were."""
         name = log_name_of(project_of(log_name), log_id_of(log_name))
+        self.generation += 1
         done = self._db.execute(
             "DELETE FROM log_entries WHERE project = ? AND log_name = ?", (project_of(name), name)
         )
@@ -212,6 +233,7 @@ class LogStore:
 
     def clear(self) -> None:
         """Forget every entry."""
+        self.generation += 1
         self._db.execute("DELETE FROM log_entries")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from emonk_ops.sandbox.monitoring.errors import invalid
 
@@ -34,6 +35,7 @@ class Selection:
     matches: Test
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Selection:
     """Raises Refusal for a filter that names no metric type, or cannot be read."""
     reader = _Reader(text)

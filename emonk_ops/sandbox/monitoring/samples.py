@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from emonk_ops.sandbox.clock_map import to_nanoseconds
 from emonk_ops.sandbox.logging.entry_fields import nanoseconds
 from emonk_ops.sandbox.logging.extraction import Extraction, extraction_of
 from emonk_ops.sandbox.logging.metrics import LogMetrics
 from emonk_ops.sandbox.logging.store import LogStore
 from emonk_ops.sandbox.monitoring.filters import Selection
+from emonk_ops.sandbox.monitoring.recent import RecentEntries
 
 REQUEST_COUNT = "run.googleapis.com/request_count"
 REQUEST_LATENCIES = "run.googleapis.com/request_latencies"
@@ -68,6 +70,8 @@ class Measurements:
     def __init__(self, logs: LogStore, metrics: LogMetrics) -> None:
         self._logs = logs
         self._metrics = metrics
+        self._recent = RecentEntries(logs)
+        self._readings: dict[bytes, _Reading] = {}
 
     def of(self, project: str, selection: Selection, begin: datetime, end: datetime) -> Samples:
         """The samples in (begin, end] of the selected series; none of an unknown metric."""
@@ -88,6 +92,11 @@ class Measurements:
         return samples
 
     def _entries(self, project: str, query: str, begin: datetime, end: datetime) -> Iterator[Any]:
+        begun, ended = to_nanoseconds(begin), to_nanoseconds(end)
+        recent = self._recent.between(project, query, begun, ended)
+        if recent is not None:
+            yield from recent
+            return
         bounds = f'timestamp > "{begin.isoformat()}" AND timestamp <= "{end.isoformat()}"'
         whole = f"({query}) AND {bounds}" if query else bounds
         yield from self._logs.query([project], whole, limit=MOST_ENTRIES)
@@ -102,7 +111,13 @@ class Measurements:
         if not metric_type.startswith(USER_METRIC):
             return None
         metric = self._metrics.find(project, metric_type.removeprefix(USER_METRIC))
-        return None if metric is None or metric.disabled else _user(metric)
+        return None if metric is None or metric.disabled else self._of_user(metric)
+
+    def _of_user(self, metric: Any) -> _Reading:
+        key = metric.SerializeToString(deterministic=True)
+        if key not in self._readings:
+            self._readings[key] = _user(metric)
+        return self._readings[key]
 
 
 def _user(metric: Any) -> _Reading:

@@ -1,0 +1,1 @@
+"""What the records and the kept evidence tell: runs, soaks, faults, ticks, leases. No picture."""
