@@ -215,10 +215,16 @@ FAULTS: tuple[Fault, ...] = (
         fix=True,
     ),
     Fault(
+        "TICK_AUDIENCE is another address",
+        TRIGGER,
+        lambda w: w.deploy(env={"TICK_AUDIENCE": "https://old.example"}),
+        ("wrong-tick-audience",),
+    ),
+    Fault(
         "TICK_INVOKER is another account",
         TRIGGER,
         lambda w: w.serve(env={**SOUND, "TICK_INVOKER": STRANGER}),
-        ("wrong-invoker",),
+        ("wrong-tick-invoker",),
     ),
     Fault(
         "run.invoker taken away",
@@ -226,7 +232,6 @@ FAULTS: tuple[Fault, ...] = (
         lambda w: w.shut_door(OPERATOR),
         ("invoker-lacks-role",),
         fix=True,
-        always=True,
     ),
     Fault(
         "invoker's account deleted",

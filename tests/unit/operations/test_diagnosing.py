@@ -166,6 +166,10 @@ FAULTS: dict[str, Seen] = {
     "scheduler-job-drifted": seen(job=respecified(uri="https://old.example/cron/tick")),
     "wrong-audience": seen(job=respecified(oidc_audience="https://old.example")),
     "wrong-invoker": seen(job=respecified(oidc_account="x@y.iam.gserviceaccount.com")),
+    "wrong-tick-audience": seen(
+        revision=revision(env={**VARS, "TICK_AUDIENCE": "https://old.example"})
+    ),
+    "wrong-tick-invoker": seen(revision=revision(env={**VARS, "TICK_INVOKER": "x@y.example"})),
     "invoker-lacks-role": seen(door=policy()),
     "invoker-deleted": seen(door=policy(Binding("roles/run.invoker", (DELETED,)))),
     "scheduler-cannot-sign": seen(
@@ -421,6 +425,15 @@ def test_a_log_out_of_reach_and_all_out_of_reach() -> None:
     assert "log (unreachable)" in found.sentence
     nothing = Seen(ENV, NOW, SINCE, blind={"service": Unreachable("away")})
     assert diagnose(nothing, ALL).code is ExitCode.CLOUD
+
+
+def test_what_lies_before_a_repair_is_no_finding() -> None:
+    silent = seen(log=log(requests=requests()[:-2], ticks=ticks()[:-2]))
+    found = diagnose(silent, ALL, repaired_at=NOW - timedelta(minutes=1))
+    assert found.code is ExitCode.INCONCLUSIVE
+    assert found.sentence.startswith("repaired at 2026-01-05 11:59:45Z, and nothing is wrong now")
+    long_ago = diagnose(silent, ALL, repaired_at=SINCE - timedelta(minutes=1))
+    assert long_ago.code is ExitCode.CHECK_FAILED
 
 
 def test_a_symptom_without_a_cause_says_that_nothing_tells_why() -> None:
