@@ -25,7 +25,7 @@ ENTRIES = {
         "Who drives, what serves, the job, stages, hold, lock, and what is unfinished.", "status"
     ),
     "diagnose": Entry(
-        "What is wrong: the guide's four issues measured, causes with evidence, repairs.",
+        "What is wrong: symptoms measured, causes with their evidence, the next command.",
         "diagnose",
     ),
     "history": Entry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from emonk_ops.operations.diagnosing.model import Issue, Named
     from emonk_ops.toolbox import Toolbox
 
+COMMAND = "diagnose"  # of its runs in the journal
 STAGE_4 = 4
 LEAST_SECONDS = 60.0
 Asked = Annotated[
@@ -84,7 +86,8 @@ def look(desk: Desk, tools: Toolbox, issues: tuple[Issue, ...], seconds: float) 
     from emonk_ops.operations.diagnosing.diagnosis import diagnose as judged
     from emonk_ops.operations.diagnosing.seen import look as ask
 
-    return judged(ask(tools, seconds, cut_over=_cut_over(desk)), issues)
+    cut_over, repaired_at = _recorded(desk)
+    return judged(ask(tools, seconds, cut_over=cut_over), issues, repaired_at=repaired_at)
 
 
 def issues_of(text: str) -> tuple[Issue, ...]:
@@ -155,9 +158,14 @@ def cause_lines(number: int, one: Named) -> list[str]:
     return [*lines, f"   over when: {one.over}"]
 
 
-def _cut_over(desk: Desk) -> bool:
-    """Whether stage 4 has passed; an unreadable journal says nothing."""
+def _recorded(desk: Desk) -> tuple[bool, datetime | None]:
+    """Whether stage 4 has passed, and when --fix last changed something.
+
+    A journal that cannot be read says neither.
+    """
     try:
-        return STAGE_4 in desk.book.standing().passed
+        standing = desk.book.standing()
     except OpsError:
-        return False
+        return False, None
+    fixes = [one for one in standing.runs.values() if one.command == COMMAND and one.changed]
+    return STAGE_4 in standing.passed, max((one.started_at for one in fixes), default=None)

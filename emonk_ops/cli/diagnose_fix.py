@@ -30,7 +30,7 @@ def fix(
     from emonk_ops.rollout.plan import preview_all
 
     steps = repairs_of(found.causes)
-    by_hand = [one.command for one in found.causes if not one.cause.fix or not repairs_of([one])]
+    by_hand = _by_hand(found)
     planned = preview_all(steps, tools)
     if not any(one.word == "change" for one in planned):
         _nothing_to_do(desk, planned, by_hand)
@@ -55,6 +55,19 @@ def fix(
     return most_urgent(codes), data, errors
 
 
+def _by_hand(found: Diagnosis) -> list[str]:
+    """What no repair heals, nor the end of a cause that explains it."""
+    from emonk_ops.operations.diagnosing.diagnosis import explains
+    from emonk_ops.operations.diagnosing.repairs import repairs_of
+
+    mended = [one.cause for one in found.causes if repairs_of([one])]
+    return [
+        one.command
+        for one in found.causes
+        if one.cause not in mended and not any(explains(cause, one.cause) for cause in mended)
+    ]
+
+
 def require_not_held(desk: Desk) -> None:
     """A repair lets things go on, and on a hold nothing does."""
     desk.book.require_reachable()
@@ -75,10 +88,11 @@ def require_not_held(desk: Desk) -> None:
 def _act(
     desk: Desk, tools: Toolbox, planned: tuple[PlannedStep, ...], reason: str
 ) -> list[StepOutcome]:
+    from emonk_ops.cli.diagnose import COMMAND
     from emonk_ops.rollout.book import Heading
     from emonk_ops.rollout.guarded import GuardedPorts
 
-    with desk.book.locked_run(Heading("diagnose", TITLE, reason=reason)) as run:
+    with desk.book.locked_run(Heading(COMMAND, TITLE, reason=reason)) as run:
         guarded = replace(tools, ports=GuardedPorts(tools.ports, run.require_lock), run_id=run.id)
         require_same(desk, guarded, planned)
         outcomes = _run(desk, guarded, run, planned)

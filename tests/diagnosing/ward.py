@@ -148,7 +148,8 @@ class Ward:
         service = self.tools.run.describe_service()
         if {service.serving_revision, service.latest_created} != {self.well} or service.pinned:
             self.tools.run.route((TrafficShare("", 100),), timeout_seconds=60.0)
-            self.serve(image=IMAGE, min_instances=1, max_instances=1, env=dict(SOUND))
+            env = {**SOUND, "TICK_AUDIENCE": service.uri}
+            self.serve(image=IMAGE, min_instances=1, max_instances=1, env=env)
             self.well = self.tools.run.describe_service().serving_revision
         state = self.tools.service.driver()
         if state.driver != "cloud" or state.role != "driving":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from emonk_ops.errors import ExitCode
 from emonk_ops.operations.diagnosing.causes import BY_ID, CAUSES
-from emonk_ops.operations.diagnosing.model import Issue, Named, named
+from emonk_ops.operations.diagnosing.model import Cause, Issue, Named, named
 from emonk_ops.operations.diagnosing.seen import Seen, hidden, unreachable
 from emonk_ops.operations.diagnosing.symptoms import SYMPTOMS, Symptom
 from emonk_ops.rollout.model import Finding, Verdict
@@ -21,11 +22,12 @@ class Diagnosis:
     seen: Seen
     symptoms: tuple[tuple[Symptom, Finding], ...]
     causes: tuple[Named, ...]
+    repaired_at: datetime | None = None  # by --fix, within what was looked at
 
     @property
     def code(self) -> ExitCode:
         """Found: 1; the cloud is out of reach: 4; a part was not to be seen: 5; healthy: 0."""
-        if self.causes or any(one.verdict is Verdict.FAIL for _symptom, one in self.symptoms):
+        if self.causes or (self.failed and self.repaired_at is None):
             return ExitCode.CHECK_FAILED
         if unreachable(self.seen):
             return ExitCode.CLOUD
@@ -33,13 +35,20 @@ class Diagnosis:
         return ExitCode.INCONCLUSIVE if unsure or hidden(self.seen) else ExitCode.DONE
 
     @property
+    def failed(self) -> tuple[Issue, ...]:
+        """The issues whose symptom is there."""
+        return tuple(symptom.issue for symptom, one in self.symptoms if _fails(one))
+
+    @property
     def sentence(self) -> str:
-        failed = [str(symptom.issue) for symptom, one in self.symptoms if _fails(one)]
         if self.causes:
             more = f", and {len(self.causes) - 1} more" if len(self.causes) > 1 else ""
             return f"first cause: {self.causes[0].cause.id}{more}"
-        if failed:
-            return f"{', '.join(failed)}: measured, but nothing seen says why"
+        if self.failed and self.repaired_at is not None:
+            told = f"repaired at {self.repaired_at:%Y-%m-%d %H:%M:%S}Z, and nothing is wrong now; "
+            return f"{told}what was measured lies before: look again behind the next tick"
+        if self.failed:
+            return f"{', '.join(self.failed)}: measured, but nothing seen says why"
         if unreachable(self.seen):
             return "the cloud could not be reached: nothing is known"
         if self.code is ExitCode.INCONCLUSIVE:
@@ -87,8 +96,13 @@ class Diagnosis:
         }
 
 
-def diagnose(seen: Seen, issues: Iterable[Issue]) -> Diagnosis:
-    """Pure: judges what was seen, for these issues of the guide."""
+def diagnose(
+    seen: Seen, issues: Iterable[Issue], *, repaired_at: datetime | None = None
+) -> Diagnosis:
+    """Pure: judges what was seen, for these issues of the guide.
+
+    `repaired_at` is when `--fix` last changed something; what lies before may be over.
+    """
     wanted = tuple(issues)
     symptoms = tuple((one, one.measure(seen)) for one in SYMPTOMS if one.issue in wanted)
     found = [
@@ -97,21 +111,23 @@ def diagnose(seen: Seen, issues: Iterable[Issue]) -> Diagnosis:
         if set(cause.issues) & set(wanted) and (suspect := cause.look(seen)) is not None
     ]
     failed = {symptom.issue for symptom, one in symptoms if _fails(one)}
-    return Diagnosis(seen, symptoms, ranked(found, failed))
+    recently = repaired_at is not None and repaired_at >= seen.since
+    return Diagnosis(seen, symptoms, ranked(found, failed), repaired_at if recently else None)
 
 
 def ranked(found: list[Named], failed: set[Issue]) -> tuple[Named, ...]:
     """Those whose symptom is there first; and a cause before what it explains, at any depth."""
     ordered = sorted(found, key=lambda one: not failed & set(one.cause.issues))
-    rank: dict[str, int] = {one.cause.id: place for place, one in enumerate(ordered)}
-    ids = set(rank)
+    rank = {one.cause.id: place for place, one in enumerate(ordered)}
     explained = {
-        other
-        for one in ordered
-        for other in _explained(one.cause.id)
-        if other in ids and other != one.cause.id
+        other.cause.id for one in ordered for other in ordered if explains(one.cause, other.cause)
     }
     return tuple(sorted(ordered, key=lambda one: (one.cause.id in explained, rank[one.cause.id])))
+
+
+def explains(cause: Cause, other: Cause) -> bool:
+    """Whether the other one follows from this one, at any depth."""
+    return other is not cause and other.id in _explained(cause.id)
 
 
 def _explained(cause: str) -> set[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from emonk_ops.operations.diagnosing.logged import SeenTick
 from emonk_ops.operations.diagnosing.model import Cause, Issue, Suspect
 from emonk_ops.operations.diagnosing.seen import Seen
-from emonk_ops.operations.service_env import is_true
+from emonk_ops.operations.service_env import default_driver, is_true
+from emonk_ops.ports import DriverState
 
 STATUS = "emonk-ops status --env {env}"
 SHADOW = "shadow"
@@ -28,13 +30,23 @@ def _nobody(seen: Seen) -> Suspect | None:
         idle = len(seen.log.idle) if seen.log else 0
         told = f"the store names {state.driver or 'no driver'}, epoch {state.epoch}"
         return Suspect(f"{told}; {idle} ticks were not executed", facts)
-    if state.role != "driving":
+    if state.role != "driving" and not _takes_over(seen, state):
         told = (
             f"{state.revision or 'nobody'} drives in epoch {state.epoch}, and "
             f"{state.this_revision}, which serves, is {state.role}"
         )
         return Suspect(told, facts)
     return None
+
+
+def _ran(tick: SeenTick) -> bool:
+    report = tick.report
+    return report.executed and not report.poll_failed and report.driver != SHADOW
+
+
+def _takes_over(seen: Seen, state: DriverState) -> bool:
+    """A revision deployed anew takes the drive with its first tick, where that drives it too."""
+    return state.driver in ("cloud", "shadow") and default_driver(seen.vars) == state.driver
 
 
 def _no_path(seen: Seen) -> Suspect | None:
@@ -50,7 +62,7 @@ def _two(seen: Seen) -> Suspect | None:
     log = seen.log
     if log is None or seen.driver == SHADOW:
         return None
-    ran = [one for one in log.ticks if one.report.executed and one.report.driver != SHADOW]
+    ran = [one for one in log.ticks if _ran(one)]
     paths = [one.report.path for one in ran if one.report.path]
     switches = sum(before != after for before, after in pairwise(paths))
     if switches <= MOST_SWITCHES:

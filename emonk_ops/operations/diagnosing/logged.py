@@ -11,7 +11,6 @@ from typing import Any
 from emonk_ops.operations.analysis.reading import REQUESTS, SCHEDULER_AGENT, TICKS
 from emonk_ops.operations.analysis.records import CRON, LOOP, Run
 from emonk_ops.operations.analysis.stream import Pass, records
-from emonk_ops.operations.tick_window import COMPLETED
 from emonk_ops.ports import LogEntry
 from emonk_ops.tick.ticks import TickReport
 
@@ -20,13 +19,14 @@ REFUSED = "Tick refused"
 UNKNOWN_TYPE = "Job type unknown"
 STORAGE_ERROR = "Scheduler storage error"
 FAILED, DEAD = "Job failed", "Job dead"
+ENDED = ("completed", "failed")  # a tick that tells its numbers
 MOST_KEPT = 50  # of each kind of complaint, the newest
 MOST_SLOTS = 50_000
 
 
 @dataclass(frozen=True)
 class SeenTick:
-    """A completed tick, as it tells of itself."""
+    """A tick that ended, as it tells of itself; one that met its store's no has poll_failed."""
 
     at: datetime
     instance: str
@@ -155,9 +155,10 @@ def _line(entry: LogEntry, found: Logged) -> None:
         found.types[str(said.get("job_id"))] = str(job_type)
     if entry.severity in ("ERROR", "CRITICAL"):
         found.errors[message] += 1
-    if message == COMPLETED:
+    kind = TICKS.get(message)
+    if kind in ENDED:
         _tick(entry, found)
-    elif TICKS.get(message) == "not_executed":
+    elif kind == "not_executed":
         revision = entry.resource.get("revision_name", "")
         found.idle.append((entry.timestamp, str(said.get("path", "")), revision))
     elif _is_effect(message, said):

@@ -9,6 +9,10 @@ from emonk_ops.operations.tick_job import drift
 
 DESCRIBE = "emonk-ops scheduler describe --env {env}"
 TICKS = "emonk-ops logs ticks --env {env}"
+FIX = "emonk-ops diagnose not-triggering --env {env} --fix"
+SET = (
+    "gcloud run services update {service} --project {project} --region {region} --update-env-vars "
+)
 IDENTITY = ("oidc_account", "oidc_audience")
 
 
@@ -33,36 +37,39 @@ def _drifted(seen: Seen) -> Suspect | None:
 
 
 def _wrong_audience(seen: Seen) -> Suspect | None:
-    """What the token says, what it should say by the settings, and what the service accepts."""
-    job, wanted = seen.job, seen.vars.get("TICK_AUDIENCE", "")
-    if job is None or not job.spec.oidc_account:
-        return None
-    said = job.spec.oidc_audience
-    if wanted and said != wanted:
-        facts: dict[str, object] = {"oidc_audience": said, "TICK_AUDIENCE": wanted}
-        facts |= _fitting(seen, "oidc_audience", wanted)
-        told = f"the job's token is for {said}, the service accepts {wanted}"
-        return Suspect(told + _refused(seen, "audience"), facts)
-    return None
+    return _not_accepted(seen, "oidc_audience", "TICK_AUDIENCE", "audience", of_job=True)
+
+
+def _wrong_tick_audience(seen: Seen) -> Suspect | None:
+    return _not_accepted(seen, "oidc_audience", "TICK_AUDIENCE", "audience", of_job=False)
 
 
 def _wrong_invoker(seen: Seen) -> Suspect | None:
-    job, wanted = seen.job, seen.vars.get("TICK_INVOKER", "")
-    if job is None:
+    return _not_accepted(seen, "oidc_account", "TICK_INVOKER", "may call", of_job=True)
+
+
+def _wrong_tick_invoker(seen: Seen) -> Suspect | None:
+    return _not_accepted(seen, "oidc_account", "TICK_INVOKER", "may call", of_job=False)
+
+
+def _not_accepted(
+    seen: Seen, field: str, variable: str, word: str, *, of_job: bool
+) -> Suspect | None:
+    """The job says one thing, the service accepts another: the settings tell which is wrong.
+
+    Where they could not be asked for, it is the job that is said to differ.
+    """
+    accepted = seen.vars.get(variable, "")
+    if seen.job is None or not accepted:
         return None
-    said = job.spec.oidc_account
-    if wanted and said != wanted:
-        facts: dict[str, object] = {"oidc_account": said, "TICK_INVOKER": wanted}
-        facts |= _fitting(seen, "oidc_account", wanted)
-        told = f"the job calls as {said or 'nobody'}, the service lets {wanted} tick"
-        return Suspect(told + _refused(seen, "may call"), facts)
-    return None
-
-
-def _fitting(seen: Seen, field: str, accepted: str) -> dict[str, object]:
-    """Whether the settings agree with the service, so that the job alone has to be mended."""
-    specified = getattr(seen.want, field) if seen.want is not None else None
-    return {"specified": specified, "job_is_wrong": specified == accepted}
+    said: str = getattr(seen.job.spec, field)
+    meant: str = getattr(seen.want, field) if seen.want is not None else accepted
+    wrong = said != meant if of_job else accepted != meant
+    if said == accepted or not wrong:
+        return None
+    told = f"the job says {field} {said or '(none)'}, the service accepts {variable} {accepted}"
+    facts = {field: said, variable: accepted, "specified": meant}
+    return Suspect(f"{told}, and {meant} is meant{_refused(seen, word)}", facts, {"meant": meant})
 
 
 def _refused(seen: Seen, word: str) -> str:
@@ -119,7 +126,7 @@ CAUSES = (
         "Ticks go to the wrong place, at other times, or are given up too early.",
         "Verify scheduler job is enabled",
         DESCRIBE,
-        "emonk-ops diagnose not-triggering --env {env} --fix",
+        FIX,
         f"{DESCRIBE} shows the settings' schedule and the service's address.",
         _drifted,
         also=(Issue.NOT_EXECUTING,),
@@ -132,9 +139,7 @@ CAUSES = (
         "Each tick is answered with 401.",
         "Verify OIDC token configuration",
         DESCRIBE,
-        "emonk-ops diagnose not-triggering --env {env} --fix; where the variable is wrong: "
-        "gcloud run services update {service} --project {project} --region {region} "
-        "--update-env-vars TICK_AUDIENCE=URL",
+        FIX,
         "A tick is answered with 200: " + TICKS,
         _wrong_audience,
         also=(Issue.NOT_EXECUTING,),
@@ -147,12 +152,34 @@ CAUSES = (
         "Each tick is answered with 401.",
         "Check IAM permissions for service account",
         DESCRIBE,
-        "emonk-ops diagnose not-triggering --env {env} --fix; where the variable is wrong: "
-        "gcloud run services update {service} --project {project} --region {region} "
-        "--update-env-vars TICK_INVOKER={invoker}",
+        FIX,
         "A tick is answered with 200: " + TICKS,
         _wrong_invoker,
         also=(Issue.NOT_EXECUTING,),
         fix="bring-job-back",
+    ),
+    Cause(
+        "wrong-tick-audience",
+        Issue.NOT_TRIGGERING,
+        "TICK_AUDIENCE of the service is not what the settings mean.",
+        "Each tick is answered with 401, and the job is as specified.",
+        "Verify OIDC token configuration",
+        DESCRIBE,
+        SET + "TICK_AUDIENCE={meant}",
+        "A tick is answered with 200: " + TICKS,
+        _wrong_tick_audience,
+        also=(Issue.NOT_EXECUTING,),
+    ),
+    Cause(
+        "wrong-tick-invoker",
+        Issue.NOT_TRIGGERING,
+        "TICK_INVOKER of the service is not the account that the settings mean.",
+        "Each tick is answered with 401, and the job is as specified.",
+        "Check IAM permissions for service account",
+        DESCRIBE,
+        SET + "TICK_INVOKER={meant}",
+        "A tick is answered with 200: " + TICKS,
+        _wrong_tick_invoker,
+        also=(Issue.NOT_EXECUTING,),
     ),
 )

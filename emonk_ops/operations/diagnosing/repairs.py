@@ -44,10 +44,7 @@ def _resume(_named: Named) -> Step:
     return Step("resume-scheduler-job", title, ensure_enabled, preview_enabled)
 
 
-def _bring_back(named: Named) -> Step | None:
-    """Only where the job is what differs: a wrong variable of the service is not mended so."""
-    if named.suspect.facts.get("job_is_wrong") is False:
-        return None
+def _bring_back(_named: Named) -> Step:
     title = "bring the Cloud Scheduler job back to its specification"
     return Step("bring-job-back", title, _bring, preview_job)
 

@@ -19,7 +19,7 @@ from emonk_ops.operations.tick_job import wanted_spec
 from emonk_ops.operations.tick_window import LATEST_START, of_service
 from emonk_ops.ports import Answer, DriverState, Revision, Service, TickJob, TickJobSpec
 from emonk_ops.settings import Environment
-from emonk_ops.tick.jobs import Job
+from emonk_ops.tick.jobs import InvalidJob, Job
 from emonk_ops.toolbox import Toolbox
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ def _unknown_types(tools: Toolbox, overdue: tuple[Job, ...]) -> frozenset[str]:
 
 
 class _Eyes:
-    """Asks, and remembers what it was not told. Who cannot be reached is not asked twice."""
+    """Asks, and remembers what it was not told, and why."""
 
     def __init__(self) -> None:
         self.blind: dict[str, OpsError] = {}
@@ -170,6 +170,9 @@ class _Eyes:
             raise
         except OpsError as error:
             self.blind[name] = error
+            return None
+        except InvalidJob as error:
+            self.blind[name] = OpsError(str(error))
             return None
 
 

@@ -95,7 +95,12 @@ def _contention(seen: Seen) -> Suspect | None:
 
 
 def _away(seen: Seen) -> Suspect | None:
-    return _errors(seen, AWAY)
+    found = _errors(seen, AWAY)
+    said = _health_error(seen)
+    if found is None and any(code in said for code in AWAY):
+        path = seen.env.service.health_path
+        return Suspect(f"{path} says of the storage: {said[:200]}", {"health": said[:200]})
+    return found
 
 
 def _errors(seen: Seen, codes: tuple[str, ...]) -> Suspect | None:
