@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from emonk_ops.cli.diagnose import lines_of
 from tests.diagnosing.faults import Fault
+from tests.diagnosing.on_call import typed_for
 from tests.diagnosing.ward import Ward
 
 
@@ -17,6 +18,7 @@ class Round:
     right: bool
     healed: bool | None
     lines: tuple[str, ...]
+    mistyped: tuple[str, ...] = ()  # of the runbook's lines for it, those that could not be typed
 
 
 def played(fault: Fault, ward: Ward) -> Round:
@@ -26,9 +28,10 @@ def played(fault: Fault, ward: Ward) -> Round:
     found = ward.diagnosis()
     named = tuple(one.cause.id for one in found.causes)
     right = named[: len(fault.causes)] == fault.causes and found.code == 1
+    mistyped = tuple(typed_for(found.causes[:1], ward))
     healed = _healed(fault, ward) if fault.fix and right else None
     ward.clear()
-    return Round(named, right, healed, tuple(lines_of(found)))
+    return Round(named, right, healed, tuple(lines_of(found)), mistyped)
 
 
 def _healed(fault: Fault, ward: Ward) -> bool:

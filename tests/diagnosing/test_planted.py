@@ -38,3 +38,4 @@ def test_a_planted_fault_is_named_first_and_healed(fault: Fault, found: Ward) ->
     one = played(fault, found)
     assert one.right, (one.named, one.lines)
     assert one.healed is not False, one.lines
+    assert one.mistyped == ()

@@ -60,6 +60,12 @@ class Ward:
             out, _err = process.communicate(timeout=120)
         return process.returncode, json.loads(out)["data"]
 
+    def says(self, *words: str) -> tuple[int, str]:
+        """The exit code, and the end of what was said."""
+        with self.operator.start(*words) as process:
+            out, err = process.communicate(timeout=120)
+        return process.returncode, f"{err}{out}"[-500:]
+
     def repairs_in_journal(self) -> list[str]:
         """Ids of the repairs that changed something, of the newest run with one."""
         (path,) = (self.operator.folder / ".emonk-ops").glob("qa-*/journal.jsonl")
