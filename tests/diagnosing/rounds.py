@@ -25,7 +25,8 @@ def played(fault: Fault, ward: Ward) -> Round:
     ward.passes(fault.works)
     found = ward.diagnosis()
     named = tuple(one.cause.id for one in found.causes)
-    right = named[: len(fault.causes)] == fault.causes and found.code == 1
+    first = named if fault.alone else named[: len(fault.causes)]
+    right = first == fault.causes and found.code == 1
     healed = _healed(fault, ward) if fault.fix and right else None
     ward.clear()
     return Round(named, right, healed, tuple(lines_of(found)))
