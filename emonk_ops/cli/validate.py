@@ -84,5 +84,7 @@ def _hint(desk: Desk, days: int, since: str, from_file: Path | None, report: Rev
     asked = [one.check.id for one in report.open if one.finding.verdict is Verdict.ASK]
     if report.exit_code is ExitCode.REFUSED and asked:
         return again + "".join(f' --confirm {name}="…"' for name in asked)
+    if report.exit_code is ExitCode.CHECK_FAILED:
+        return f"emonk-ops retrospective --env {desk.env.name}, and then: {again}"
     hints = [one.finding.hint for one in report.open if one.finding.hint.startswith("emonk-ops ")]
     return next(iter(hints), again)

@@ -58,19 +58,19 @@ def _resolutions(told: Told, record: Record) -> Iterator[tuple[str, Record]]:
 
 
 def _checks(told: Told) -> Iterator[Sentence]:
-    """One sentence for each check of a stage that failed, however many runs it was in."""
-    failed: dict[tuple[int, str], list[Record]] = {}
+    """One sentence for each check that failed, however many runs of its stage it was in."""
+    failed: dict[tuple[str, str], list[Record]] = {}
     for one in told.of("check"):
-        stage = told.stage_of(one)
-        if stage is not None and one.body["verdict"] == "FAIL" and not one.body["holds"]:
-            failed.setdefault((stage, str(one.body["id"])), []).append(one)
-    for (stage, name), found in failed.items():
+        place = told.place_of(one)
+        if place and one.body["verdict"] == "FAIL" and not one.body["holds"]:
+            failed.setdefault((place, str(one.body["id"])), []).append(one)
+    for (place, name), found in failed.items():
         first, last = found[0], found[-1]
         held = next(
             (
                 one
                 for one in told.after(last, "check")
-                if one.body["id"] == name and one.body["holds"] and told.stage_of(one) == stage
+                if one.body["id"] == name and one.body["holds"] and told.place_of(one) == place
             ),
             None,
         )
@@ -80,8 +80,7 @@ def _checks(told: Told) -> Iterator[Sentence]:
         times = f"in {len(found)} runs, first " if len(found) > 1 else ""
         what = said(first.body["summary"])
         yield Sentence(
-            f"Stage {stage}: {name} failed {times}on {day(first.at)}: {what}. "
-            f"Resolution: {resolved}.",
+            f"{place}: {name} failed {times}on {day(first.at)}: {what}. Resolution: {resolved}.",
             (first, *([held] if held else []), *found[1:]),
         )
 

@@ -11,6 +11,7 @@ from textwrap import shorten
 
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.sentences import time_left
+from emonk_ops.rollout.standing import REVIEWS
 
 MOST_NAMED = 4  # records behind one sentence; the others are counted
 LONGEST = 160  # letters of what one record says
@@ -71,6 +72,14 @@ class Told:
         stage: int | None = started.body.get("stage")
         return stage
 
+    def place_of(self, record: Record) -> str:
+        """`Stage 2`, or `The review`; empty for a record of another command's run."""
+        started = self._started.get(record.run)
+        if started is not None and started.body["command"] == REVIEWS:
+            return "The review"
+        stage = self.stage_of(record)
+        return "" if stage is None else f"Stage {stage}"
+
     def passes(self, stage: int) -> Iterator[Record]:
         """The ends of runs in which the stage passed."""
         for one in self.of("run.ended"):
@@ -91,7 +100,7 @@ class Told:
 
 def escaped(text: str) -> str:
     """As it is in Markdown, on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(r"\\\1", " ".join(text.split()).replace("….", "…"))
 
 
 def said(words: object) -> str:

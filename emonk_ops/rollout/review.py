@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from emonk_ops.errors import ExitCode, GateClosed, StateDamaged
+from emonk_ops.operations.acceptance.appendix import complaints_between
 from emonk_ops.operations.analysis.log_file import LogFile, with_logs
 from emonk_ops.operations.evidence.files import Writer
 from emonk_ops.operations.evidence.keeping import REVIEWED
@@ -113,7 +114,10 @@ def review(
             words=words,
             observer=observer,
         )
-        report.results = checklist.go_through(PHASE, _checks(found))
+        checks = _checks(found)
+        if logs is None:
+            checks += (_complaints(window),)
+        report.results = checklist.go_through(PHASE, checks)
         report.exit_code = exit_code_of(report.results)
         _keep(tools, found)
         run.end(report.exit_code, sentence(report))
@@ -185,6 +189,15 @@ def _checks(found: Sources) -> tuple[Check, ...]:
     measured = [Check(name, words, by(name, judge)) for name, words, judge in (COVERED, *CRITERIA)]
     attested = [Check(name, words, by(name, asked), per_run=True) for name, words in ATTESTED]
     return (*measured, *attested)
+
+
+def _complaints(window: Window) -> Check:
+    """The appendix's line; it is told, and blocks nothing: the criteria are the guide's seven."""
+
+    def measure(tools: Toolbox) -> Finding:
+        return complaints_between(tools, window.since, window.until)
+
+    return Check("complaints", "Check for any errors or warnings", measure, advisory=True)
 
 
 def _keep(tools: Toolbox, found: Sources) -> None:

@@ -12,6 +12,7 @@ from emonk_ops.operations.review.digest import DayDigest
 from emonk_ops.operations.review.findings import INCIDENTS, SCHEDULER, Happened, Limits, Reviewed
 from emonk_ops.rollout.incidents import incidents
 from emonk_ops.rollout.records import Record
+from emonk_ops.rollout.standing import stand
 from emonk_ops.toolbox import Toolbox
 
 # An alert opens some minutes behind its reason, and so may that of a fault that is undone.
@@ -44,10 +45,12 @@ class Sources:
         return self.reviewed
 
     def _of_journal(self) -> tuple[Happened, ...]:
+        """Those of the window, and what the environment is still on hold for."""
+        hold = stand(self._records).hold
         return tuple(
             Happened(one.at, one.what, f"run {one.run}")
             for one in incidents(self._records)
-            if one.at >= self._since
+            if one.at >= self._since or (hold is not None and one.at == hold.since)
         )
 
     def _alerts(self) -> tuple[tuple[Happened, ...], int]:
@@ -56,7 +59,7 @@ class Sources:
         happened = [
             Happened(one.opened_at, f"alert {one.display_name}", one.policy)
             for one in self._tools.monitoring.incidents()
-            if one.policy in ours and one.opened_at >= self._since
+            if one.policy in ours and (one.closed_at is None or one.closed_at >= self._since)
         ]
         spans = list(_injected(self._records))
         real = [one for one in happened if not any(a <= one.at <= b for a, b in spans)]

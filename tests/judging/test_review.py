@@ -70,7 +70,7 @@ def test_a_healthy_service_meets_all_seven(folder: Path) -> None:
     report = service.validate(DAYS)
     assert (report.exit_code, report.open) == (ExitCode.DONE, [])
     assert report.read == 1
-    assert len(report.results) == 1 + 7
+    assert len(report.results) == 1 + 7 + 1
     rate = next(one for one in report.results if one.check.id == "success-rate").finding
     assert rate.facts["n"] == DAYS * 1440
     assert rate.facts["ticks"]["bound"] == pytest.approx(0.00069, abs=0.00001)
@@ -148,6 +148,17 @@ def test_an_incident_grows_old(whole: Path) -> None:
     assert "zero-incidents" not in failed(service.validate(1, over=DAYS))
 
 
+def test_what_goes_on_since_before_the_window_is_an_incident_of_it(whole: Path) -> None:
+    service = Service(whole)
+    on_hold(service)
+    assert "zero-incidents" in failed(service.validate(1, over=DAYS))
+    service.book.note("hold.lifted", {"reason": "was", "was": "it"})
+    assert "zero-incidents" not in failed(service.validate(1, over=DAYS))
+    open_since = Incident(service.policy, "Scheduler lag", "OPEN", BEGIN, None)
+    service.ports.monitoring.happened.append(open_since)
+    assert "zero-incidents" in failed(service.validate(1, over=DAYS))
+
+
 def test_fourteen_jobs_of_cloud_scheduler_are_no_free_tier(whole: Path) -> None:
     service = Service(whole)
     service.world.other_jobs = 14
@@ -176,7 +187,8 @@ def test_a_window_that_is_not_full_waits_and_asks_nobody(folder: Path) -> None:
     report = Service(folder).validate(DAYS, over=2.5)
     assert report.exit_code is ExitCode.WAITING
     assert report.read == 0
-    assert {one.finding.verdict.value for one in report.results} == {"WAITING"}
+    blocking = [one for one in report.results if not one.advisory]
+    assert {one.finding.verdict.value for one in blocking} == {"WAITING"}
     assert report.window.full_at == BEGIN + DAYS * DAY + timedelta(seconds=50)
 
 
@@ -200,6 +212,7 @@ def test_few_ticks_prove_little(tmp_path: Path) -> None:
     report = service.validate(1)
     assert report.exit_code is ExitCode.INCONCLUSIVE
     assert failed(report) == {"success-rate"}
+    assert "2 more days like these would" in report.open[0].finding.summary
 
 
 def test_only_what_is_new_is_read(whole: Path) -> None:
@@ -239,3 +252,12 @@ def test_one_that_was_cut_off_left_nothing_half_done(folder: Path) -> None:
     service.book.note("run.started", started)
     assert service.book.standing().unfinished == ()
     assert service.validate(DAYS).read == 1
+
+
+def test_warnings_are_told_and_are_no_criterion(whole: Path) -> None:
+    service = Service(whole, {LAST: ("jobs fail", FEW)})
+    report = service.validate(DAYS)
+    (told,) = (one for one in report.results if one.check.id == "complaints")
+    assert told.advisory
+    assert "ERROR Job failed (1," in told.finding.summary
+    assert report.exit_code is ExitCode.DONE

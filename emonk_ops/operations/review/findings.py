@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from emonk_ops.operations.prices import FREE_SCHEDULER_JOBS
 from emonk_ops.operations.review.days import Window
 from emonk_ops.operations.review.digest import DayDigest, digest_of_dict, summed
 from emonk_ops.rollout.model import Finding, Verdict
-from emonk_ops.rollout.verdicts import error_rate_bound
+from emonk_ops.rollout.verdicts import error_rate_bound, more_clean_samples
 
 MOST_SHOWN = 3
 
@@ -132,9 +133,9 @@ def success_rate(found: Reviewed) -> Finding:
     of a job. Ticks bear the proof: a job of once a day would need years for it.
     """
     days, margin = found.covered, found.limits.failure_rate
-    if not days:
-        return _in_time(found, Finding(Verdict.INCONCLUSIVE, "no day is covered", {"n": 0}))
-    counted = summed(days).counted
+    counted = summed(days).counted if days else None
+    if counted is None or not counted.expected:
+        return _in_time(found, Finding(Verdict.INCONCLUSIVE, "no tick is covered", {"n": 0}))
     failed = counted.expected - sum(one.healthy for one in days)
     parts = (("ticks", failed, counted.expected), ("jobs", counted.failed, counted.executed))
     facts: dict[str, Any] = {"n": counted.expected, "missing": sum(one.missing for one in days)}
@@ -147,7 +148,9 @@ def success_rate(found: Reviewed) -> Finding:
             verdict = Verdict.FAIL
     told = f"{', '.join(said)}; the limit is {margin:.1%}"
     if verdict is Verdict.PASS and facts["ticks"]["bound"] >= margin:
-        verdict, told = Verdict.INCONCLUSIVE, f"{told}, which so few ticks do not prove"
+        more = more_clean_samples(counted.expected, failed, margin) * len(days) / counted.expected
+        told += f", which so few ticks do not prove: {math.ceil(more)} more days like these would"
+        verdict = Verdict.INCONCLUSIVE
     if verdict is Verdict.PASS and not counted.executed:
         verdict, told = Verdict.INCONCLUSIVE, f"{told}; no job ran"
     return _in_time(found, Finding(verdict, told, facts))

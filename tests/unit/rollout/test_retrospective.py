@@ -120,6 +120,15 @@ def test_an_issue_has_its_resolution_and_the_records_of_both(journal: Journal) -
     )
 
 
+def test_a_criterion_of_the_review_that_failed_is_an_issue(journal: Journal) -> None:
+    journal.write("v1", "run.started", command="validate", stage=None, title="validate 30 days")
+    journal.check("v1", "success-rate", "FAIL", "60 of 43,200 ticks failed", "review")
+    assert journal.texts(TITLES[0]) == [
+        "The review: success-rate failed on 2026-01-05 12:10Z: 60 of 43,200 ticks failed. "
+        "Resolution: how it was resolved is not in the journal."
+    ]
+
+
 def test_what_was_not_resolved_is_not_said_to_be(journal: Journal) -> None:
     journal.write("h1", "hold.set", reason="posts went out twice")
     (only,) = journal.texts(TITLES[0])
