@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from emonk_ops.operations.diagnosing.model import Issue, Named
     from emonk_ops.toolbox import Toolbox
 
-COMMAND = "diagnose"  # of its runs in the journal
 STAGE_4 = 4
 LEAST_SECONDS = 60.0
 Asked = Annotated[
@@ -163,9 +162,11 @@ def _recorded(desk: Desk) -> tuple[bool, datetime | None]:
 
     A journal that cannot be read says neither.
     """
+    from emonk_ops.rollout.standing import REPAIRS
+
     try:
         standing = desk.book.standing()
     except OpsError:
         return False, None
-    fixes = [one for one in standing.runs.values() if one.command == COMMAND and one.changed]
+    fixes = [one for one in standing.runs.values() if one.command == REPAIRS and one.changed]
     return STAGE_4 in standing.passed, max((one.started_at for one in fixes), default=None)

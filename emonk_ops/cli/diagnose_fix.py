@@ -88,11 +88,11 @@ def require_not_held(desk: Desk) -> None:
 def _act(
     desk: Desk, tools: Toolbox, planned: tuple[PlannedStep, ...], reason: str
 ) -> list[StepOutcome]:
-    from emonk_ops.cli.diagnose import COMMAND
     from emonk_ops.rollout.book import Heading
     from emonk_ops.rollout.guarded import GuardedPorts
+    from emonk_ops.rollout.standing import REPAIRS
 
-    with desk.book.locked_run(Heading(COMMAND, TITLE, reason=reason)) as run:
+    with desk.book.locked_run(Heading(REPAIRS, TITLE, reason=reason)) as run:
         guarded = replace(tools, ports=GuardedPorts(tools.ports, run.require_lock), run_id=run.id)
         require_same(desk, guarded, planned)
         outcomes = _run(desk, guarded, run, planned)

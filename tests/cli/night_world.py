@@ -25,12 +25,12 @@ ENV = {**SERVICE_ENV, "SCHEDULER_LEGACY_LOOP": "false"}
 
 @dataclass
 class NightWorld:
-    """`heard` is called at each journal write with its kind; `names` is the environment typed."""
+    """`heard` is called at each journal write; `name` is the environment that is typed."""
 
     folder: Path
     name: str = "qa"
     ports: InMemoryPorts = field(init=False)
-    heard: Callable[[str], None] = lambda _kind: None
+    heard: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         world = InMemoryWorld(ENV, jobs=())
@@ -74,7 +74,7 @@ class NightWorld:
 
         with_ = Collaborators(
             open_toolbox=open_toolbox,
-            journal_listener=lambda kind, _seq: self.heard(kind),
+            journal_listener=lambda _phase, _seq: self.heard(),
             argv=tuple(argv),
             environ={**os.environ, "EMONK_ACTOR": "ann", "CI": ""},
             clock=self.world.clock,

@@ -130,6 +130,26 @@ def test_fix_shows_its_plan_mends_records_and_may_be_repeated(night: NightWorld)
     assert "done bring-job-back" in told
 
 
+def test_a_fix_that_was_killed_sends_nobody_back(night: NightWorld) -> None:
+    """Typed again it does what is left; a rollback would undo a stage that has passed."""
+    night.ports.jobs.pause()
+    drifted(night)
+
+    def killed(_call: str) -> None:
+        raise KeyboardInterrupt
+
+    night.world.after = killed
+    assert night.type("--fix", "--yes").exit_code != ExitCode.DONE
+    assert [one["kind"] for one in journal(night.folder)][-1] == "repair.step.started"
+    night.world.after = lambda _call: None
+    again = night.type("--fix", "--yes")
+    assert again.exit_code == ExitCode.DONE, again.output
+    assert "rollback" not in again.output
+    job = night.ports.jobs.describe()
+    assert job is not None
+    assert (job.state, job.spec.schedule) == ("ENABLED", "*/5 * * * *")
+
+
 def test_fix_leaves_to_a_person_what_is_not_safe(night: NightWorld) -> None:
     night.ports.service.quiesce(wait_seconds=0)
     found = night.type("--fix", "--yes")
@@ -142,7 +162,7 @@ def test_fix_leaves_to_a_person_what_is_not_safe(night: NightWorld) -> None:
 def test_fix_is_refused_with_the_diff_when_the_world_changed_meanwhile(night: NightWorld) -> None:
     drifted(night)
 
-    def somebody_is_quicker(kind: str) -> None:
+    def somebody_is_quicker() -> None:
         job = night.ports.jobs.describe()
         assert job is not None
         night.ports.jobs.update(replace(job.spec, schedule="30 4 * * *"))

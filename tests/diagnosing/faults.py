@@ -29,6 +29,7 @@ class Fault:
     causes: tuple[str, ...]
     works: timedelta = timedelta(minutes=16)
     fix: bool = False
+    alone: bool = False  # nothing else may be named
     always: bool = False  # played in every run of the tests, the others in long ones
 
 
@@ -129,6 +130,11 @@ def _not_held(ward: Ward) -> None:
 
 def _effect_twice(ward: Ward) -> None:
     ward.job("mail", "mail_twice")
+
+
+def _effect_guarded(ward: Ward) -> None:
+    """Fails just as that one, and its effect is behind `once()`."""
+    ward.job("note", "mail_once")
 
 
 def _cold(ward: Ward) -> None:
@@ -304,6 +310,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("lease too short", TWICE, _lease_short, ("lease-shorter-than-handler",), timedelta(0)),
     Fault("claims not held", TWICE, _not_held, ("lease-not-held",), timedelta(0)),
     Fault("effect repeated", TWICE, _effect_twice, ("not-idempotent",), always=True),
+    Fault("effect behind once()", RUN, _effect_guarded, ("handler-fails",), alone=True),
     Fault("cold start", SLOW, _cold, ("cold-starts",), timedelta(0)),
     Fault("slow handler", SLOW, _slow_handlers, ("slow-handlers",)),
     Fault("more due than fits", SLOW, _too_much, ("more-due-than-a-tick-carries",), always=True),

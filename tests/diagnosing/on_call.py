@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ from tests.sandbox.gcloud_shell import Shell
 NOT_HERE = ("stage", "rollback", "inject", "diagnose")
 LOOKS = ("describe", "read", "list", "get-iam-policy")
 UNDERSTOOD = (0, 1, 3, 4, 5)  # what a look at an ill service may answer; 2 is usage, 70 a bug
+TO_FILL_IN = re.compile(r"(?<![A-Z_=])\b[A-Z]{2,}\b")  # by who types it
+UNSERVED = "firestore indexes"  # by the sandbox
 BY_HAND = bool(os.environ.get("EMONK_LONG")) and shutil.which("gcloud") is not None
 
 
@@ -27,7 +30,8 @@ def typed_for(causes: Iterable[Named], ward: Ward) -> Iterator[str]:
         acts = () if cause.fix else (cause.command,)
         for text in (cause.see, *acts, cause.over):
             for line in commands_in(text):
-                yield from _typed(line, named, ward)
+                if not TO_FILL_IN.search(line):
+                    yield from _typed(line, named, ward)
 
 
 def _typed(line: str, named: Named, ward: Ward) -> Iterator[str]:
@@ -47,7 +51,7 @@ def _typed(line: str, named: Named, ward: Ward) -> Iterator[str]:
 def _by_hand(line: str, ward: Ward) -> Iterator[str]:
     """A look: what changes something is not typed beside the tool."""
     words = shlex.split(line)[1:]
-    if BY_HAND and any(one in words for one in LOOKS):
+    if BY_HAND and UNSERVED not in line and any(one in words for one in LOOKS):
         ran = Shell(ward.operator.folder / ".emonk-sandbox").run(*words)
         if ran.returncode != 0 and "NOT_FOUND" not in ran.stderr:
             yield f"{line}: exit {ran.returncode}: {ran.stderr[-500:]}"

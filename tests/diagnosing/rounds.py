@@ -27,7 +27,8 @@ def played(fault: Fault, ward: Ward) -> Round:
     ward.passes(fault.works)
     found = ward.diagnosis()
     named = tuple(one.cause.id for one in found.causes)
-    right = named[: len(fault.causes)] == fault.causes and found.code == 1
+    first = named if fault.alone else named[: len(fault.causes)]
+    right = first == fault.causes and found.code == 1
     mistyped = tuple(typed_for(found.causes[:1], ward))
     healed = _healed(fault, ward) if fault.fix and right else None
     ward.clear()

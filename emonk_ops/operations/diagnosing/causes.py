@@ -10,6 +10,7 @@ from emonk_ops.operations.diagnosing import (
     not_triggering,
     refused,
     storage,
+    zones,
 )
 from emonk_ops.operations.diagnosing.model import Cause
 
@@ -20,6 +21,7 @@ CAUSES: tuple[Cause, ...] = (
     *refused.CAUSES,
     *driving.CAUSES,
     *not_executing.CAUSES,
+    *zones.CAUSES,
     *duplicates.CAUSES,
     *latency.CAUSES,
 )

@@ -103,8 +103,8 @@ def _more_due(seen: Seen) -> Suspect | None:
         f"{len(full)} of {len(log.ticks)} ticks ended with more due; a tick carries {carried} jobs "
         f"and {arriving:.0f} become due between two, {mean:.1f} s each"
     )
-    need = needed(arriving, mean, _number(seen, "SCHEDULER_TICK_BUDGET_SECONDS", BUDGET_SECONDS))
-    now = int(_number(seen, "SCHEDULER_CONCURRENCY", CONCURRENCY))
+    need = needed(arriving, mean, seen.number("SCHEDULER_TICK_BUDGET_SECONDS", BUDGET_SECONDS))
+    now = int(seen.number("SCHEDULER_CONCURRENCY", CONCURRENCY))
     shards = max(2, math.ceil(need / max(now, 1)))
     facts = {
         "full_ticks": len(full),
@@ -136,13 +136,6 @@ def _arriving(seen: Seen) -> float:
         if not job.schedule.recurs and job.slot <= end and not job.finished:
             counts[job.id] += 1
     return counts.total() / max(1, len(seen.slots))
-
-
-def _number(seen: Seen, name: str, default: float) -> float:
-    try:
-        return float(seen.vars.get(name) or default)
-    except ValueError:
-        return default
 
 
 CAUSES = (

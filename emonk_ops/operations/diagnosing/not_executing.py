@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from emonk_ops.operations.diagnosing.logged import Complaint
 from emonk_ops.operations.diagnosing.model import Cause, Issue, Suspect, at, few
@@ -11,8 +10,6 @@ from emonk_ops.operations.diagnosing.seen import Seen
 from emonk_ops.tick.jobs import Job, JobState
 
 SILENT_SECONDS = 60.0
-NEAR = timedelta(minutes=10)  # a reminder "at two" is made some minutes before two
-TEXT_KEYS = ("schedule_at", "at", "when", "run_at", "remind_at", "due", "time")
 
 
 def _stuck(seen: Seen) -> Suspect | None:
@@ -42,10 +39,10 @@ def _why_stuck(job: Job, seen: Seen) -> str:
     longest = timedelta(seconds=seen.lease_seconds)
     if lease.until > seen.now + longest + timedelta(seconds=seen.pause):
         return f"that is further ahead than a lease of {seen.lease_seconds:g} s"
-    if log is None:
+    begun = lease.until - longest
+    if log is None or seen.now - begun < timedelta(seconds=seen.handler_seconds(job)):
         return ""
     holder = _instance_of(lease.by)
-    begun = lease.until - longest
     heard = log.heard.get(holder)
     others = [when for name, when in log.heard.items() if name != holder]
     silent_since = heard or begun
@@ -140,66 +137,28 @@ def _key_blocked(seen: Seen) -> Suspect | None:
     return Suspect(told, facts, {"job_id": holder.id}, ids)
 
 
-def _other_zone(seen: Seen) -> Suspect | None:
-    for job in seen.jobs or ():
-        if job.schedule.at is None or job.finished or job.slot <= seen.now:
-            continue
-        naive = _naive_twin(job)
-        ahead = job.slot - job.created_at
-        for zone in _zones(seen):
-            offset = job.slot.astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
-            if offset <= timedelta() or not (naive or abs(ahead - offset) <= NEAR):
-                continue
-            return _zone_suspect(job, zone, offset, naive)
-        if naive:
-            return _zone_suspect(job, "", timedelta(), naive)
-    return None
-
-
-def _zone_suspect(job: Job, zone: str, offset: timedelta, naive: str) -> Suspect:
-    told = f"{job.id}, made {at(job.created_at)}, is due {at(job.slot)}"
-    if zone:
-        told += f"; read as {zone} that is {at(job.slot - offset)}"
-    if naive:
-        told += f"; its payload says {naive!r}, which has no zone"
-    facts = {"slot": job.slot, "zone": zone, "offset_seconds": offset.total_seconds()}
-    return Suspect(told, facts, {"job_id": job.id}, (job.id,))
-
-
-def _naive_twin(job: Job) -> str:
-    """A time without a zone in the payload that is the slot's, taken for UTC."""
-    for key in TEXT_KEYS:
-        text = job.payload.get(key)
-        try:
-            found = datetime.fromisoformat(str(text)) if isinstance(text, str) else None
-        except ValueError:
-            continue
-        if found is not None and found.tzinfo is None and found.replace(tzinfo=UTC) == job.slot:
-            return str(text)
-    return ""
-
-
-def _zones(seen: Seen) -> list[str]:
-    """Zones that somebody here uses."""
-    used = [
-        seen.env.time_zone,
-        *(one.schedule.zone for one in seen.jobs or () if one.schedule.line),
-    ]
-    return sorted({one for one in used if one and one.rsplit("/", 1)[-1] not in ("UTC", "GMT")})
-
-
 def _fails(seen: Seen) -> Suspect | None:
     """Attempts that failed, of jobs that are not dead: those are told by that."""
     if seen.log is None or not seen.log.failures:
         return None
     dead = {one.id for one in seen.jobs or () if _died(one, seen)}
     lines = [one for one in seen.log.failures if one.job_id and one.job_id not in dead]
-    if not lines:
+    if not lines or (len(lines) == 1 and _went_well_then(lines[0], seen)):
         return None
     last = lines[-1]
     ids = tuple(sorted({one.job_id for one in lines}))
     told = f"{len(lines)} attempts of {few(ids)} failed, the last at {at(last.at)}: {last.text}"
     return Suspect(told, {"jobs": list(ids), "count": len(lines)}, {"job_id": last.job_id}, ids)
+
+
+def _went_well_then(line: Complaint, seen: Seen) -> bool:
+    """One attempt that failed, and a later one that did not: that is what attempts are for."""
+    slots = seen.log.slots if seen.log else {}
+    return any(
+        job_id == line.job_id and how == "succeeded" and when > line.at
+        for (job_id, _slot), runs in slots.items()
+        for when, how in runs.ended.values()
+    )
 
 
 WHY = "emonk-ops jobs why {job_id} --env {env}"
@@ -248,7 +207,8 @@ CAUSES = (
         "A job does not run any more, or its last slot did not.",
         "Verify handlers are registered at startup",
         WHY,
-        "Mend the handler; a one-off is scheduled anew: emonk-ops jobs schedule --env {env}",
+        "Mend the handler; a one-off is scheduled anew: emonk-ops jobs schedule --type TYPE "
+        "--at TIME --env {env}",
         "Its next slot succeeds: emonk-ops jobs why {job_id} --env {env}",
         _dead,
         explains=("handler-fails",),
@@ -264,18 +224,6 @@ CAUSES = (
         'release {job_id} --env {env} --force --reason "…"',
         "The waiting jobs run at the next ticks: emonk-ops jobs list --env {env}",
         _key_blocked,
-    ),
-    Cause(
-        "schedule-in-another-zone",
-        Issue.NOT_EXECUTING,
-        "A job's time was written without a zone or in another one, and was taken for UTC.",
-        "A job is due hours later than whoever made it says.",
-        "Check job `schedule_at` timestamps",
-        "emonk-ops jobs show {job_id} --env {env}",
-        "emonk-ops jobs cancel {job_id} --env {env}, then schedule it with an offset: --at "
-        "2026-01-05T12:00:00+01:00",
-        "emonk-ops jobs show {job_id} --env {env} names the instant that was meant.",
-        _other_zone,
     ),
     Cause(
         "handler-fails",

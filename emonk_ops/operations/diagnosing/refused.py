@@ -17,7 +17,7 @@ AS_STATUS = "emonk-ops status --env {env}"
 
 
 def _lacks_role(seen: Seen) -> Suspect | None:
-    if not seen.ticked or seen.door is None:
+    if not seen.ticked or seen.door is None or _is_let_in(seen):
         return None
     account = _caller(seen)
     holders = [one.members for one in _invoking(seen.door, seen.project)]
@@ -33,7 +33,7 @@ def _lacks_role(seen: Seen) -> Suspect | None:
 
 
 def _was_deleted(seen: Seen) -> Suspect | None:
-    if not seen.ticked:
+    if not seen.ticked or _is_let_in(seen):
         return None
     member = _deleted(seen)
     if not member:
@@ -118,6 +118,12 @@ def _deleted(seen: Seen) -> str:
     begin = f"deleted:serviceAccount:{_caller(seen)}?"
     members = [name for one in _invoking(seen.door, seen.project) for name in one.members]
     return next((one for one in members if one.startswith(begin)), "")
+
+
+def _is_let_in(seen: Seen) -> bool:
+    """A group or a role of the project's own may give what no binding here names."""
+    requests = seen.log.requests if seen.log else []
+    return bool(requests) and requests[-1].status < 400
 
 
 def _last_refused(seen: Seen) -> SeenRequest | None:

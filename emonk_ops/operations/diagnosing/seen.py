@@ -24,7 +24,8 @@ from emonk_ops.toolbox import Toolbox
 
 T = TypeVar("T")
 FIRESTORE = "firestore"
-LEASE_SECONDS = 300.0
+LEASE_SECONDS, HANDLER_SECONDS = 300.0, 50.0  # the service's own, where nothing else is set
+GIVING_UP_SECONDS = 15.0
 MOST_TYPES = 20
 
 
@@ -78,11 +79,19 @@ class Seen:
 
     @property
     def lease_seconds(self) -> float:
-        text = self.vars.get("SCHEDULER_LEASE_SECONDS", "")
+        return self.number("SCHEDULER_LEASE_SECONDS", LEASE_SECONDS)
+
+    def handler_seconds(self, job: Job) -> float:
+        """After so long a handler of the job was cancelled, and has given up or ignores it."""
+        usual = self.number("SCHEDULER_HANDLER_TIMEOUT_SECONDS", HANDLER_SECONDS)
+        return (job.timeout_seconds or usual) + GIVING_UP_SECONDS
+
+    def number(self, variable: str, default: float) -> float:
+        """A number of the service's environment; the default for what is none."""
         try:
-            return float(text) if text else LEASE_SECONDS
+            return float(self.vars.get(variable) or default)
         except ValueError:
-            return LEASE_SECONDS
+            return default
 
     @property
     def pause(self) -> float:

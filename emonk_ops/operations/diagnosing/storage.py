@@ -58,11 +58,11 @@ def _denied(seen: Seen) -> Suspect | None:
         and not access.has_always(seen.project, member)
         and not access.other_ways(seen.project, member)
     )
-    if not refused and not lacks:
-        return None
-    parts = []
-    if refused:
-        parts.append(f"{count} calls of the last ticks ended {DENIED}{_last(seen, DENIED)}")
+    if not refused:
+        return None  # a group or a role of the project's own may give it
+    parts = [f"{count} calls of the last ticks ended {DENIED}{_last(seen, DENIED)}"]
+    if said:
+        parts.append(f"{seen.env.service.health_path} says of the storage: {said[:160]}")
     if lacks:
         parts.append(f"{seen.account} has no {access.ROLE} on the project {seen.env.project}")
     facts = {"denied": count, "account": seen.account, "lacks_role": lacks, "role": access.ROLE}

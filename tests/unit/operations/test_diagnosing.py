@@ -158,6 +158,11 @@ def held(seconds: float, by: str = "a-1/gone/t1") -> Job:
     return late(lease=Lease("x", by, until), due_at=until, fence=4)
 
 
+GONE = log(heard={"i1": NOW, "gone": NOW - timedelta(minutes=20)})
+RETRIED = log(
+    failures=[complaint(text="boom", job_id="report")],
+    slots={("report", SLOTS[-1]): SlotRuns([], {2: (NOW, "succeeded")})},
+)
 COLD = log(ticks=ticks(cold_start=True), requests=requests(seconds=9.0))
 DELETED = f"deleted:serviceAccount:{ENV.tick_invoker}?uid=42"
 FAULTS: dict[str, Seen] = {
@@ -170,8 +175,10 @@ FAULTS: dict[str, Seen] = {
         revision=revision(env={**VARS, "TICK_AUDIENCE": "https://old.example"})
     ),
     "wrong-tick-invoker": seen(revision=revision(env={**VARS, "TICK_INVOKER": "x@y.example"})),
-    "invoker-lacks-role": seen(door=policy()),
-    "invoker-deleted": seen(door=policy(Binding("roles/run.invoker", (DELETED,)))),
+    "invoker-lacks-role": seen(door=policy(), log=log(requests=requests(403))),
+    "invoker-deleted": seen(
+        door=policy(Binding("roles/run.invoker", (DELETED,))), log=log(requests=requests(403))
+    ),
     "scheduler-cannot-sign": seen(
         job=kept_job(last_status_code=16), log=log(requests=[], ticks=[])
     ),
@@ -184,9 +191,7 @@ FAULTS: dict[str, Seen] = {
     ),
     "nobody-drives": seen(state=DriverState("nobody", 4, "", "a-1", "quiesced", 0, 0)),
     "no-path-runs": seen(state=DriverState("legacy", 4, "a-1", "a-1", "driving", 0, 0)),
-    "stuck-lease": seen(
-        jobs=(held(250),), log=log(heard={"i1": NOW, "gone": NOW - timedelta(minutes=20)})
-    ),
+    "stuck-lease": seen(jobs=(held(200),), log=GONE),
     "job-paused": seen(jobs=(late(paused=True, due_at=None),)),
     "job-dead": seen(
         jobs=(
@@ -217,7 +222,7 @@ FAULTS: dict[str, Seen] = {
             ),
         )
     ),
-    "storage-denied": seen(project=policy()),
+    "storage-denied": seen(project=policy(), log=met("PERMISSION_DENIED")),
     "database-missing": seen(database=None),
     "index-missing": seen(log=met("FAILED_PRECONDITION")),
     "storage-contention": seen(log=met("ABORTED")),
@@ -324,6 +329,13 @@ def test_the_table_of_causes_is_whole() -> None:
         # The first run failed or died before the second: that is a retry.
         (seen(log=runs(60, ended=40, how="failed")), "lease-not-held"),
         (seen(log=runs(301, ended=None)), "lease-shorter-than-handler"),
+        # Its handler may still run: the lease was taken a moment ago.
+        (seen(jobs=(held(290),), log=GONE), "stuck-lease"),
+        # No binding names them, and yet they are let in: a group, or a role of somebody's own.
+        (seen(door=policy()), "invoker-lacks-role"),
+        (seen(project=policy()), "storage-denied"),
+        # One attempt failed, and the next went well.
+        (seen(log=RETRIED), "handler-fails"),
         # One path after the other is a hand-over.
         (seen(log=log(ticks=[*ticks(path="loop")[:6], *ticks()[6:]])), "two-drivers"),
         (seen(log=log(ticks=ticks(driver="shadow", path="loop"))), "two-drivers"),
