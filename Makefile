@@ -34,10 +34,11 @@ bench: $(READY)
 judge: $(READY)
 	$(BIN)/python -m tests.bench judging analysis
 
-# Kills the command line at journal writes and at calls that change something, then types the next
-# command; all takes hours. POINTS=all or a number.
+# Kills the command line at journal writes and around and inside calls that change something, then
+# types the next command; all takes hours, of which injections and rollbacks at stage 4 take one.
+# POINTS=all or a number.
 crash: $(READY)
-	EMONK_CRASH_POINTS=$(POINTS) $(BIN)/python -m pytest tests/chaos/test_crash_points.py tests/chaos/test_crash_injections.py -q
+	EMONK_CRASH_POINTS=$(POINTS) $(BIN)/python -m pytest tests/chaos/test_crash_points.py tests/chaos/test_crash_commands.py -q
 
 # Kills, stops and lies to instances of the service on a job file, Google's Firestore emulator and the
 # sandbox's Firestore, for SECONDS each: SEED=... repeats.

@@ -29,10 +29,15 @@ class Binding:
 
 @dataclass(frozen=True)
 class Policy:
-    """All bindings of a project, and the mark by which a write finds out that it changed."""
+    """All bindings of a project, and the mark by which a write finds out that it changed.
+
+    `audited` are SERVICE/LOG_TYPE of the Data Access logs that are on, e.g.
+    datastore.googleapis.com/DATA_READ; a write leaves them as they are.
+    """
 
     bindings: tuple[Binding, ...]
     etag: bytes = b""
+    audited: frozenset[str] = frozenset()
 
 
 class ProjectAccess(Protocol):

@@ -155,6 +155,8 @@ class TickJobs(Protocol):
 
     def delete(self) -> None: ...
 
+    def count(self) -> int: ...  # all jobs of the project in the region, whoever made them
+
 
 @dataclass(frozen=True)
 class LogEntry:
@@ -238,9 +240,9 @@ class TickService(ServiceJobs, Protocol):
         *,
         tick_token: bool = False,
         operator_token: bool = False,
+        audience: str = "",
     ) -> Answer:
-        """One request without credentials, or with the tick invoker's or the operator's token."""
-        ...
+        """Without credentials, or with the tick invoker's or operator's token, for `audience`."""
 
     def driver(self) -> DriverState:
         """`NotOffered` when the service has no admin API."""

@@ -99,6 +99,7 @@ class Environment:
     sandbox_dir: Path = Path(".emonk-sandbox")
     sandbox_grpc: str = ""  # from EMONK_SANDBOX_GRPC, else the directory's endpoint.json
     sandbox_http: str = ""
+    sandbox_token: str = ""  # whose calls these are; of the sandbox's owner without one
     impersonate: str = ""  # service account to impersonate against the real cloud
     state_dir: Path = Path(".emonk-ops")
     state_place: str = FILE_PLACE  # or firestore:PROJECT/DATABASE, shared by several machines

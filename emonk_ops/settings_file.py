@@ -59,6 +59,7 @@ class Settings:
             sandbox_dir=of["sandbox.dir"],
             sandbox_grpc=of["sandbox.grpc"],
             sandbox_http=of["sandbox.http"],
+            sandbox_token=of["sandbox.token"],
             state_dir=of["state.dir"],
             state_place=of["state.place"],
             alert_channels=of["alerts.channels"],

@@ -80,6 +80,7 @@ SANDBOX = (
     Key("dir", "folder", "EMONK_SANDBOX_DIR"),
     Key("grpc", variable="EMONK_SANDBOX_GRPC"),
     Key("http", variable="EMONK_SANDBOX_HTTP"),
+    Key("token", variable="EMONK_SANDBOX_TOKEN"),
 )
 ALERTS = (Key("channels", "channels"),)
 ROLLBACK = (Key("emergency_env"),)

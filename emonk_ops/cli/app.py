@@ -48,6 +48,13 @@ ENTRIES = {
         "inject",
         "inject_app",
     ),
+    "validate": Entry(
+        "The review after 30 days: the guide's success criteria over covered days.", "validate"
+    ),
+    "retrospective": Entry(
+        "What there is to learn: four lessons from the journal, each sentence with its evidence.",
+        "retrospective",
+    ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from emonk_ops.cli.command import command, group
 from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode, UsageError
+from emonk_ops.settings_file import Value
 
 config_app = group("The settings and where they come from.")
 
@@ -17,8 +18,8 @@ def show(desk: Desk) -> ExitCode:
     width = max(len(value.path) for value in values)
     desk.screen.line(f"settings file: {desk.settings.path}")
     for value in values:
-        desk.screen.line(f"  {value.path:{width}}  {_plain(value.value)}  ({value.origin})")
-    data = {one.path: {"value": _json(one.value), "origin": one.origin} for one in values}
+        desk.screen.line(f"  {value.path:{width}}  {_plain(_shown(value))}  ({value.origin})")
+    data = {one.path: {"value": _json(_shown(one)), "origin": one.origin} for one in values}
     return desk.answer({"file": str(desk.settings.path), "values": data})
 
 
@@ -77,6 +78,11 @@ def _problems(desk: Desk) -> list[str]:
     for name in settings.names:
         found.update(dict.fromkeys(settings.problems(name)))
     return list(found)
+
+
+def _shown(value: Value) -> object:
+    """A token is a secret, that of a sandbox too."""
+    return "(set)" if value.path == "sandbox.token" and value.value else value.value
 
 
 def _plain(value: object) -> str:

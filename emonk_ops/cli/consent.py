@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from emonk_ops.cli.desk import Desk
 from emonk_ops.cli.screens import Screen, ask, can_ask
-from emonk_ops.cli.wording import diff_lines, planned_line
 from emonk_ops.errors import Refused
-from emonk_ops.rollout.checks import Ask
-from emonk_ops.rollout.model import Check, Finding, Step
-from emonk_ops.rollout.plan import preview_all
-from emonk_ops.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from emonk_ops.rollout.checks import Ask
+    from emonk_ops.rollout.model import Check, Finding, Step
+    from emonk_ops.toolbox import Toolbox
 
 AGREED = ("y", "yes")
 
@@ -46,6 +47,9 @@ def consent(
 
 
 def show_steps(desk: Desk, tools: Toolbox, steps: tuple[Step, ...]) -> None:
+    from emonk_ops.cli.wording import diff_lines, planned_line
+    from emonk_ops.rollout.plan import preview_all
+
     for planned in preview_all(steps, tools):
         desk.screen.line(f"  {planned_line(planned)}")
         for line in diff_lines(planned.would.facts if planned.would else {}):

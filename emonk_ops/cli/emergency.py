@@ -48,6 +48,7 @@ def _prepared(desk: Desk, reason: str, entered: Stopwatch, age: float) -> Emerge
         tools,
         lambda: desk.book,
         lambda: _aside(desk),
+        desk.state.evidence,
         screen,
         who=desk.who,
         reason=reason,

@@ -34,7 +34,8 @@ def run(desk: Desk, wanted: str, every: bool, reason: str) -> ExitCode:
 
 
 def _restore(desk: Desk, tools: Toolbox, one: Injected) -> dict[str, Any]:
-    from emonk_ops.operations.injection.restore import healthy_again, restore
+    from emonk_ops.operations.injection.ending import record_restored
+    from emonk_ops.operations.injection.restore import Restored, healthy_again, restore
 
     desk.screen.line(f"{one.name} of run {one.run}, {one.at:%Y-%m-%d %H:%M:%S}Z:")
     fault = [action for action in one.undo if action["kind"] != "canary"]
@@ -51,9 +52,13 @@ def _restore(desk: Desk, tools: Toolbox, one: Injected) -> dict[str, Any]:
         desk.screen.line(f"  LEFT {line}")
     for line in commands:
         desk.screen.line(f"  type: {line}")
+    done = (*first.done, *then.done)
+    if not left and not one.verdict:
+        found = record_restored(tools, one.id, one.name, one.options, Restored(done, (), ()))
+        desk.screen.line(f"  {found.verdict} {one.name}: {found.summary}")
     body = {"id": one.id, "ok": not left, "left": left, "commands": commands}
     tools.note("injection.restored", body)
-    return {**body, "done": [*first.done, *then.done]}
+    return {**body, "done": list(done)}
 
 
 def _chosen(left: tuple[Injected, ...], wanted: str, every: bool) -> tuple[Injected, ...]:

@@ -12,12 +12,14 @@ from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode
 
 if TYPE_CHECKING:
-    from emonk_ops.rollout.rejudging import Line, Rejudged
+    from emonk_ops.rollout.rejudged import Line, Rejudged
 
 Run = Annotated[str, typer.Argument(help="A run of the journal, or how its name begins.")]
 With = Annotated[
     Path | None,
-    typer.Option("--with", help="A TOML file with other thresholds: [shadow], [production]."),
+    typer.Option(
+        "--with", help="A TOML file with other thresholds: [shadow], [production], [review]."
+    ),
 ]
 
 
@@ -49,20 +51,20 @@ def judge(desk: Desk, run: Run, with_: With = None) -> ExitCode:
 def _code(found: list[Rejudged]) -> ExitCode:
     """With other thresholds the question is how it would have ended."""
     from emonk_ops.errors import most_urgent
-    from emonk_ops.rollout.verdicts import EXIT_CODE_OF_VERDICT
 
-    verdicts = [line.now.verdict for one in found for line in one.lines if line.now]
-    return most_urgent([EXIT_CODE_OF_VERDICT[one] for one in verdicts])
+    return most_urgent([line.now.exit_code for one in found for line in one.lines if line.now])
 
 
 def _show(desk: Desk, one: Rejudged) -> None:
     saved = one.saved
+    window = f"{saved['from']} to {saved['until']}, " if "from" in saved else ""
+    records = f"{saved['records']} records, " if "records" in saved else ""
     desk.screen.line(
-        f"{saved['kind']}, {saved['purpose']}: {saved['from']} to {saved['until']}, "
-        f"{saved['records']} records, {saved['bytes']} bytes, sha256 {saved['sha256'][:12]}…"
+        f"{saved['kind']}, {saved['purpose']}: {window}{records}{saved['bytes']} bytes, "
+        f"sha256 {saved['sha256'][:12]}…"
     )
     for line in one.lines:
-        verdict = line.now.verdict.value if line.now else "none"
+        verdict = line.now.verdict if line.now else "none"
         desk.screen.line(f"  {verdict:12} {line.name:24} {_told(line)}")
 
 
@@ -77,14 +79,12 @@ def _told(line: Line) -> str:
 def _plain(one: Rejudged) -> dict[str, Any]:
     return {
         **{name: one.saved[name] for name in ("name", "sha256", "kind", "purpose")},
-        "from": one.saved["from"],
-        "until": one.saved["until"],
-        "records": one.saved["records"],
+        **{name: one.saved.get(name) for name in ("from", "until", "records")},
         "same": one.same,
         "verdicts": [
             {
                 "name": line.name,
-                "verdict": line.now.verdict.value if line.now else None,
+                "verdict": line.now.verdict if line.now else None,
                 "summary": line.now.summary if line.now else "",
                 "recorded": line.recorded or None,
                 "same": line.same,

@@ -1,8 +1,9 @@
-"""`emonk-ops logs ticks|errors|job ID`."""
+"""`emonk-ops logs ticks|errors|job ID|firestore`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from emonk_ops.operations.api_calls import ApiCall
     from emonk_ops.ports import LogEntry
 
 logs_app = group("The service's log, through the Logging API.")
@@ -28,11 +30,12 @@ def ticks(
     follow: options.Follow = False,
     limit: options.Limit = 20,
     hours: Hours = LOOK_BACK_HOURS,
+    show_query: options.ShowQuery = False,
 ) -> ExitCode:
     """The latest ticks with their metrics."""
     from emonk_ops.rollout.situation import TICK_COMPLETED
 
-    return _show(desk, f'jsonPayload.message="{TICK_COMPLETED}"', follow, limit, hours)
+    return _show(desk, f'jsonPayload.message="{TICK_COMPLETED}"', follow, limit, hours, show_query)
 
 
 @command(logs_app, "errors", title="logs errors")
@@ -41,9 +44,10 @@ def errors(
     follow: options.Follow = False,
     limit: options.Limit = 20,
     hours: Hours = LOOK_BACK_HOURS,
+    show_query: options.ShowQuery = False,
 ) -> ExitCode:
     """Errors of the service."""
-    return _show(desk, "severity>=ERROR", follow, limit, hours)
+    return _show(desk, "severity>=ERROR", follow, limit, hours, show_query)
 
 
 @command(logs_app, "job", title="logs job")
@@ -53,21 +57,49 @@ def job(
     follow: options.Follow = False,
     limit: options.Limit = 50,
     hours: Hours = LOOK_BACK_HOURS,
+    show_query: options.ShowQuery = False,
 ) -> ExitCode:
     """Everything about one job."""
     if '"' in job_id or "\\" in job_id:
         raise UsageError(f"a job id has no quotes: {job_id!r}", hint="emonk-ops logs ticks")
-    return _show(desk, f'jsonPayload.job_id="{job_id}"', follow, limit, hours)
+    return _show(desk, f'jsonPayload.job_id="{job_id}"', follow, limit, hours, show_query)
 
 
-def _show(desk: Desk, more: str, follow: bool, limit: int, hours: float) -> ExitCode:
+@command(logs_app, "firestore", title="logs firestore")
+def firestore(
+    desk: Desk,
+    limit: options.Limit = 20,
+    hours: Hours = LOOK_BACK_HOURS,
+    show_query: options.ShowQuery = False,
+) -> ExitCode:
+    """What the ticks asked of their storage by their own count, and Firestore's audit log."""
+    from emonk_ops.cli.logs_firestore import show
+
+    return show(desk, limit, hours, show_query)
+
+
+def show_calls(desk: Desk, calls: Sequence[ApiCall]) -> None:
+    """Each as it can be made by hand."""
+    for call in calls:
+        for line in call.lines():
+            desk.screen.line(line)
+
+
+def _show(
+    desk: Desk, more: str, follow: bool, limit: int, hours: float, show_query: bool
+) -> ExitCode:
     """Oldest first; under --json one object a line for streams, else one envelope."""
+    from emonk_ops.operations.api_calls import entries_call, tail_call
     from emonk_ops.rollout.situation import service_log_query
 
     desk.show_header()
     tools = desk.toolbox()
     query = service_log_query(tools, more)
     since = tools.clock.now() - timedelta(hours=hours)
+    calls = [entries_call(desk.env, query, since, limit)] if show_query else []
+    if show_query and follow:
+        calls.append(tail_call(desk.env, query))
+    show_calls(desk, calls)
     newest = list(tools.logs.entries(query, since=since, newest_first=True, limit=limit))
     for entry in reversed(newest):
         _line(desk, entry, follow)
@@ -79,13 +111,16 @@ def _show(desk: Desk, more: str, follow: bool, limit: int, hours: float) -> Exit
             if desk.out.gone:
                 break
         return ExitCode.DONE
-    return desk.answer({"entries": [_data(entry) for entry in reversed(newest)]})
+    data: dict[str, object] = {"entries": [entry_data(entry) for entry in reversed(newest)]}
+    if calls:
+        data["calls"] = [call.to_data() for call in calls]
+    return desk.answer(data)
 
 
 def _line(desk: Desk, entry: LogEntry, streaming: bool) -> None:
     if desk.json:
         if streaming:
-            desk.out.line(json.dumps(_data(entry), ensure_ascii=False, default=str))
+            desk.out.line(json.dumps(entry_data(entry), ensure_ascii=False, default=str))
         return
     told = " ".join(f"{name}={_plain(value)}" for name, value in _fields(entry))
     stamp = f"{entry.timestamp:%Y-%m-%d %H:%M:%S}Z"
@@ -113,7 +148,7 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _data(entry: LogEntry) -> dict[str, object]:
+def entry_data(entry: LogEntry) -> dict[str, object]:
     return {
         "timestamp": entry.timestamp.isoformat(),
         "severity": entry.severity,

@@ -34,5 +34,9 @@ Confirm = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Write a JUnit report here.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many.")]
+ShowQuery = Annotated[
+    bool,
+    typer.Option("--show-query", help="Also print the API call, to be made by hand."),
+]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Stay and show what arrives.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Stay and show changes.")]

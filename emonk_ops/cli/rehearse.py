@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -93,28 +92,34 @@ def _play_in(folder: Path, acts: Sequence[Act]) -> None:
                     break
     finally:
         theatre.close(stagehand.said)
+    if not _out.is_terminal:
+        _list(played)
     _sum_up(played, len(acts), stopwatch.seconds)
 
 
 def _stagehand() -> Stagehand:
     from emonk_ops.cli.render_rehearsal import LiveStagehand, PlainStagehand
 
-    if not sys.stdout.isatty():
+    if not _out.is_terminal:
         return PlainStagehand(_out)
     from rich.console import Console
 
     return LiveStagehand(Console())
 
 
-def _sum_up(played: list[Played], acts: int, seconds: float) -> None:
+def _list(played: list[Played]) -> None:
     from emonk_ops.cli.render_rehearsal import summary_line
 
     _out.line("\n=== The rehearsal")
     for one in played:
         _out.line(summary_line(one))
+
+
+def _sum_up(played: list[Played], acts: int, seconds: float) -> None:
     good = len(played) == acts and all(one.as_expected for one in played)
     _out.line(
         f"{seconds:6.1f} s  {len(played)} of {acts} acts, {'all' if good else 'NOT all'} well"
     )
     if not good:
         raise typer.Exit(1)
+    _out.line(f"the report of it: {played[-1].act.argv[-1]}/report.html")

@@ -100,8 +100,11 @@ class LiveStagehand:
 
         good = played.as_expected
         icon, colour = ("✔", "green") if good else ("✘", "red")
-        told = Text(f"{icon} {played.act.title}", style=colour)
-        told.append(f"  exit {played.exit_code}, {played.seconds:.1f} s", style="dim")
+        told = Text(f"{icon} ", style=colour, no_wrap=True, overflow="ellipsis")
+        told.append(f"{played.seconds:6.1f} s  ", style="dim")
+        told.append(played.act.title)
+        if played.exit_code:
+            told.append(f" (exit {played.exit_code})", style="dim")
         self._console.print(told)
         if not good:
             self._console.print(Text(f"  {played.verdict}: {typed(played.act)}", style="red"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from emonk_ops.cli import options
@@ -11,6 +11,7 @@ from emonk_ops.cli.desk import Desk
 from emonk_ops.errors import ExitCode, NotFound
 
 if TYPE_CHECKING:
+    from emonk_ops.operations.api_calls import ApiCall
     from emonk_ops.ports import TickJob, TickJobs
 
 scheduler_app = group("The environment's Cloud Scheduler job.")
@@ -27,9 +28,14 @@ def describe(desk: Desk) -> ExitCode:
 
 
 @command(scheduler_app, "run", title="scheduler run")
-def run(desk: Desk, yes: options.Yes = False, no_input: options.NoInput = False) -> ExitCode:
+def run(
+    desk: Desk,
+    yes: options.Yes = False,
+    no_input: options.NoInput = False,
+    show_query: options.ShowQuery = False,
+) -> ExitCode:
     """Trigger the job now."""
-    return _act(desk, "run", lambda jobs: jobs.run(), yes, no_input)
+    return _act(desk, "run", lambda jobs: jobs.run(), yes, no_input, show_query=show_query)
 
 
 @command(scheduler_app, "pause", title="scheduler pause")
@@ -66,11 +72,16 @@ def _act(
     yes: bool,
     no_input: bool,
     reason: str = "",
+    show_query: bool = False,
 ) -> ExitCode:
     from emonk_ops.cli.consent import require_flag
+    from emonk_ops.cli.logs import show_calls
+    from emonk_ops.operations.api_calls import job_call
     from emonk_ops.rollout.book import Heading
 
     desk.show_header()
+    calls = [job_call(desk.env, verb)] if show_query else []
+    show_calls(desk, calls)
     require_flag(desk, yes=yes, no_input=no_input, what=f"scheduler {verb}")
     jobs = desk.toolbox().jobs
     heading = Heading("scheduler", f"scheduler {verb}", reason=reason)
@@ -80,11 +91,11 @@ def _act(
         found = act(jobs)
         record.changed = True
         record.end(ExitCode.DONE, f"the job is {found.state}")
-    return _answer(desk, found)
+    return _answer(desk, found, calls)
 
 
-def _answer(desk: Desk, found: TickJob) -> ExitCode:
-    facts = {
+def _answer(desk: Desk, found: TickJob, calls: Sequence[ApiCall] = ()) -> ExitCode:
+    facts: dict[str, object] = {
         "name": found.name,
         "state": found.state,
         "schedule": found.spec.schedule,
@@ -100,6 +111,8 @@ def _answer(desk: Desk, found: TickJob) -> ExitCode:
     }
     for name, value in facts.items():
         desk.screen.line(f"  {name:26} {'-' if value is None else value}")
+    if calls:
+        facts["calls"] = [call.to_data() for call in calls]
     return desk.answer(facts, hint=f"emonk-ops status --env {desk.env.name}")
 
 

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from emonk_ops.cli.desk import Desk
-from emonk_ops.cli.render_plain import PlainRenderer
 from emonk_ops.rollout.events import Observer
 
 
@@ -28,6 +27,8 @@ def is_lively(desk: Desk) -> bool:
 def screen_for(desk: Desk) -> Screen:
     """A live tree where it may be; else plain lines."""
     if not is_lively(desk):
+        from emonk_ops.cli.render_plain import PlainRenderer
+
         return PlainRenderer(desk.screen)
     from rich.console import Console
 

@@ -9,6 +9,7 @@ from typing import Any
 from emonk_ops.gcp.calls import reading
 from emonk_ops.gcp.endpoints import client
 from emonk_ops.gcp.faults import translated
+from emonk_ops.log_filter import bounded
 from emonk_ops.ports import LogEntry
 from emonk_ops.settings import Environment
 
@@ -37,12 +38,9 @@ class GcpLogs:
         limit: int | None = None,
     ) -> Iterator[LogEntry]:
         """An empty page with a token means the search is not finished, so the token decides."""
-        bounds = [f'timestamp>="{_stamp(since)}"']
-        if until is not None:
-            bounds.append(f'timestamp<"{_stamp(until)}"')
         request: dict[str, Any] = {
             "resource_names": [self._project],
-            "filter": " AND ".join([*([f"({query})"] if query else []), *bounds]),
+            "filter": bounded(query, since, until),
             "order_by": "timestamp desc" if newest_first else "timestamp asc",
             "page_size": min(PAGE_SIZE, limit or PAGE_SIZE),
         }
@@ -103,8 +101,28 @@ def _payload(message: Any) -> dict[str, Any]:
         case "text_payload":
             return {"message": raw.text_payload}
         case "proto_payload":
-            return {"type": raw.proto_payload.type_url}
+            return _proto(raw.proto_payload)
     return {}
+
+
+def _proto(payload: Any) -> dict[str, Any]:
+    """Of an audit log who called what and how it ended; of anything else its type."""
+    from google.cloud.audit.audit_log_pb2 import AuditLog  # type: ignore[import-untyped]
+
+    told = {"type": payload.type_url}
+    audit = AuditLog()
+    if not payload.Unpack(audit):
+        return told
+    return {
+        **told,
+        "message": audit.method_name,
+        "serviceName": audit.service_name,
+        "methodName": audit.method_name,
+        "resourceName": audit.resource_name,
+        "principalEmail": audit.authentication_info.principal_email,
+        "status": audit.status.code,
+        "reason": audit.status.message,
+    }
 
 
 def _whole(value: Any) -> Any:
@@ -130,7 +148,3 @@ def _http(request: Any) -> dict[str, Any]:
 
 def _moment(stamp: Any) -> datetime:
     return datetime.fromtimestamp(stamp.timestamp(), UTC)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -36,7 +36,7 @@ def translated(call: str, env: Environment, *, permission: str = "") -> Iterator
         cause = error.cause
         if isinstance(cause, google.GoogleAPICallError):
             raise _ours(call, env, permission, cause) from error
-        raise _unreachable(call, env, str(error)) from error
+        raise unreachable(call, env, str(error)) from error
     except auth.RefreshError as error:
         raise CredentialsMissing(
             f"{call}: the credentials could not be refreshed: {error}",
@@ -46,41 +46,61 @@ def translated(call: str, env: Environment, *, permission: str = "") -> Iterator
         raise CredentialsMissing(f"{call}: {error}", hint=_check(env)) from error
 
 
-def _ours(call: str, env: Environment, permission: str, error: Exception) -> OpsError:
-    from google.api_core import exceptions as google
-
-    words = str(getattr(error, "message", error)) or type(error).__name__
-    match error:
-        case google.NotFound():
+def by_status(
+    call: str, env: Environment, status: str, words: str, permission: str = ""
+) -> CloudError:
+    """The error of a canonical status, e.g. "NOT_FOUND"."""
+    match status:
+        case "NOT_FOUND":
             return NotFound(f"{call}: {words}", hint=_check(env))
-        case google.PermissionDenied() | google.Forbidden():
+        case "PERMISSION_DENIED":
             named = permission or next(iter(PERMISSION.findall(words)), "")
             lacking = f" (permission {named})" if named else ""
             return PermissionMissing(
                 f"{call}: permission denied{lacking}: {words}",
                 hint=f"emonk-ops config permissions --env {env.name}",
             )
-        case google.Unauthenticated() | google.Unauthorized():
+        case "UNAUTHENTICATED":
             return CredentialsMissing(
                 f"{call}: {words}", hint="gcloud auth application-default login"
             )
-        case google.MethodNotImplemented():
+        case "UNIMPLEMENTED":
             return NotOffered(f"{call}: this target does not offer it: {words}")
-        case google.Aborted() | google.AlreadyExists():
+        case "ABORTED" | "ALREADY_EXISTS":
             return Conflict(
                 f"{call}: somebody else changed it in between: {words}",
                 hint=f"emonk-ops status --env {env.name}",
             )
-        case google.TooManyRequests():
+        case "RESOURCE_EXHAUSTED":
             return QuotaExceeded(f"{call}: {words}", hint="Run it again in a minute")
-        case google.ServiceUnavailable() | google.DeadlineExceeded() | google.GatewayTimeout():
-            return _unreachable(call, env, words)
+        case "UNAVAILABLE" | "DEADLINE_EXCEEDED":
+            return unreachable(call, env, words)
     return CloudError(f"{call}: {words}", hint=_check(env))
 
 
-def _unreachable(call: str, env: Environment, words: str) -> Unreachable:
+def unreachable(call: str, env: Environment, words: str) -> Unreachable:
     hint = "emonk-ops sandbox status" if env.target is Target.SANDBOX else _check(env)
     return Unreachable(f"{call}: no answer: {words}", hint=hint)
+
+
+def _ours(call: str, env: Environment, permission: str, error: Exception) -> OpsError:
+    words = str(getattr(error, "message", error)) or type(error).__name__
+    return by_status(call, env, _status_of(error), words, permission)
+
+
+def _status_of(error: Exception) -> str:
+    from google.api_core import exceptions as google
+
+    kinds: dict[str, tuple[type[Exception], ...]] = {
+        "NOT_FOUND": (google.NotFound,),
+        "PERMISSION_DENIED": (google.Forbidden,),
+        "UNAUTHENTICATED": (google.Unauthorized,),
+        "UNIMPLEMENTED": (google.MethodNotImplemented,),
+        "ABORTED": (google.Aborted, google.AlreadyExists),
+        "RESOURCE_EXHAUSTED": (google.TooManyRequests,),
+        "UNAVAILABLE": (google.ServiceUnavailable, google.GatewayTimeout),
+    }
+    return next((name for name, kind in kinds.items() if isinstance(error, kind)), "")
 
 
 def _check(env: Environment) -> str:

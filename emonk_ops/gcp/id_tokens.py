@@ -72,7 +72,7 @@ class GoogleIdTokens:
 
         fetch: Any = id_token.fetch_id_token
         try:
-            return str(fetch(_request(), audience))
+            return str(fetch(token_request(), audience))
         except google.auth.exceptions.GoogleAuthError as error:
             raise CredentialsMissing(
                 f"these credentials cannot make an ID token: {error}",
@@ -98,11 +98,11 @@ class GoogleIdTokens:
             self._env,
             permission="iam.serviceAccounts.getOpenIdToken",
         ):
-            token.refresh(_request())
+            token.refresh(token_request())
         return str(token.token)
 
 
-def _request() -> Any:
+def token_request() -> Any:
     """Google's transport with our timeout: its own is two minutes a call."""
     from google.auth.transport.requests import Request
 

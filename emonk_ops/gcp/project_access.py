@@ -31,19 +31,28 @@ class GcpProjectAccess:
             "options": {"requested_policy_version": POLICY_VERSION},
         }
         with translated("resourcemanager.projects.getIamPolicy", self._env):
-            return _policy(self._client.get_iam_policy(request, **reading()))
+            return policy_of(self._client.get_iam_policy(request, **reading()))
 
     def set_policy(self, policy: Policy) -> Policy:
         request = {"resource": self._resource, "policy": _message(policy)}
         with translated("resourcemanager.projects.setIamPolicy", self._env):
-            return _policy(self._client.set_iam_policy(request, **writing()))
+            return policy_of(self._client.set_iam_policy(request, **writing()))
 
 
-def _policy(message: Any) -> Policy:
+def policy_of(message: Any) -> Policy:
+    """From google.iam.v1.Policy."""
+    from google.iam.v1.policy_pb2 import AuditLogConfig
+
+    LogType = AuditLogConfig.LogType  # noqa: N806 (an enum of the API)
     bindings = tuple(
         Binding(one.role, tuple(one.members), _condition(one)) for one in message.bindings
     )
-    return Policy(bindings, bytes(message.etag))
+    audited = frozenset(
+        f"{config.service}/{LogType.Name(one.log_type)}"
+        for config in message.audit_configs
+        for one in config.audit_log_configs
+    )
+    return Policy(bindings, bytes(message.etag), audited)
 
 
 def _condition(binding: Any) -> Condition | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
-import httpx
-
 from emonk_ops.errors import Unreachable
+from emonk_ops.gcp.plain_http import exchange
 
 READ_SECONDS = 5.0
+OK = 200
 # Real seconds that one wait may take; on a virtual clock hours pass in far less.
 WAIT_SLICE_SECONDS = 30.0
 
@@ -19,40 +20,37 @@ class SandboxClock:
 
     def __init__(self, http: str) -> None:
         self._clock = f"{http}/sandbox/clock"
-        self._client = httpx.Client(timeout=READ_SECONDS, trust_env=False)
-
-    def close(self) -> None:
-        self._client.close()
 
     def now(self) -> datetime:
         try:
-            answer = self._client.get(self._clock)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
+            status, body = exchange("GET", self._clock, seconds=READ_SECONDS)
+        except OSError as error:
             raise _down(self._clock, error) from error
-        return _now(answer.json())
+        if status != OK:
+            raise _down(self._clock, f"HTTP {status}")
+        return _now(json.loads(body))
 
     def sleep_until(self, when: datetime) -> None:
         """In slices: a slice that times out says nothing about the clock, so it is asked again."""
+        wanted = json.dumps({"until": when.isoformat()}).encode()
         while self.now() < when:
             try:
-                answer = self._client.post(
-                    f"{self._clock}/wait",
-                    json={"until": when.isoformat()},
-                    timeout=httpx.Timeout(WAIT_SLICE_SECONDS, connect=READ_SECONDS),
+                status, _ = exchange(
+                    "POST", f"{self._clock}/wait", wanted, seconds=WAIT_SLICE_SECONDS
                 )
-                answer.raise_for_status()
-            except httpx.ReadTimeout:
+            except TimeoutError:
                 continue
-            except httpx.HTTPError as error:
+            except OSError as error:
                 raise _down(self._clock, error) from error
+            if status != OK:
+                raise _down(self._clock, f"HTTP {status}")
 
 
 def _now(state: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(str(state["now"]))
 
 
-def _down(address: str, error: Exception) -> Unreachable:
+def _down(address: str, error: OSError | str) -> Unreachable:
     return Unreachable(
         f"the sandbox's clock at {address} does not answer: {error}",
         hint="emonk-ops sandbox up --detach",

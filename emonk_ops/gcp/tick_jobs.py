@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from emonk_ops.errors import CloudError, NotFound, Unreachable
-from emonk_ops.gcp.calls import reading, writing
-from emonk_ops.gcp.endpoints import client
-from emonk_ops.gcp.faults import translated
+from emonk_ops.gcp.scheduler_api import SchedulerApi
 from emonk_ops.ports import TickJob, TickJobSpec
 from emonk_ops.settings import Environment
 
@@ -17,12 +15,12 @@ from emonk_ops.settings import Environment
 UPDATED_FIELDS = (
     "description",
     "schedule",
-    "time_zone",
-    "attempt_deadline",
-    "retry_config.retry_count",
-    "http_target.uri",
-    "http_target.http_method",
-    "http_target.oidc_token",
+    "timeZone",
+    "attemptDeadline",
+    "retryConfig.retryCount",
+    "httpTarget.uri",
+    "httpTarget.httpMethod",
+    "httpTarget.oidcToken",
 )
 
 
@@ -30,60 +28,52 @@ class GcpTickJobs:
     """One job by its full name; see `emonk_ops.ports.TickJobs`."""
 
     def __init__(self, env: Environment) -> None:
-        from google.cloud import scheduler_v1
-
-        self._env = env
-        self._types = scheduler_v1
+        self._api = SchedulerApi(env)
         self._parent = f"projects/{env.project}/locations/{env.service.region}"
         self._name = f"{self._parent}/jobs/{env.service.job}"
-        with translated("cloudscheduler", env):
-            self._client = client(scheduler_v1.CloudSchedulerClient, env)
 
     def describe(self) -> TickJob | None:
         try:
-            with translated("cloudscheduler.jobs.get", self._env):
-                return _job(self._client.get_job(name=self._name, **reading()))
+            return _job(self._api.read("cloudscheduler.jobs.get", self._name))
         except NotFound:
             return None
 
     def create(self, spec: TickJobSpec, *, paused: bool) -> TickJob:
-        with translated("cloudscheduler.jobs.create", self._env):
-            made = self._client.create_job(
-                parent=self._parent, job=self._message(spec), **writing()
-            )
+        call, path = "cloudscheduler.jobs.create", f"{self._parent}/jobs"
+        made = self._api.write(call, "POST", path, self._document(spec))
         return self.pause() if paused else _job(made)
 
     def update(self, spec: TickJobSpec) -> TickJob:
-        from google.protobuf.field_mask_pb2 import FieldMask
-
-        with translated("cloudscheduler.jobs.update", self._env):
-            return _job(
-                self._client.update_job(
-                    job=self._message(spec),
-                    update_mask=FieldMask(paths=list(UPDATED_FIELDS)),
-                    **writing(),
-                )
-            )
+        call, mask = "cloudscheduler.jobs.update", ",".join(UPDATED_FIELDS)
+        wanted = self._document(spec)
+        return _job(self._api.write(call, "PATCH", self._name, wanted, updateMask=mask))
 
     def pause(self) -> TickJob:
-        return self._in_state("PAUSED", "pause", self._client.pause_job)
+        return self._in_state("PAUSED", "pause")
 
     def resume(self) -> TickJob:
-        return self._in_state("ENABLED", "resume", self._client.resume_job)
+        return self._in_state("ENABLED", "resume")
 
     def run(self) -> TickJob:
-        with translated("cloudscheduler.jobs.run", self._env):
-            return _job(self._client.run_job(name=self._name, **writing()))
+        return _job(self._api.write("cloudscheduler.jobs.run", "POST", f"{self._name}:run"))
 
     def delete(self) -> None:
-        with translated("cloudscheduler.jobs.delete", self._env):
-            self._client.delete_job(name=self._name, **writing())
+        self._api.write("cloudscheduler.jobs.delete", "DELETE", self._name)
 
-    def _in_state(self, state: str, call: str, change: Callable[..., Any]) -> TickJob:
+    def count(self) -> int:
+        found, token = 0, ""
+        while True:
+            path = f"{self._parent}/jobs"
+            page = self._api.read("cloudscheduler.jobs.list", path, pageToken=token)
+            found, token = found + len(page.get("jobs", [])), str(page.get("nextPageToken", ""))
+            if not token:
+                return found
+
+    def _in_state(self, state: str, verb: str) -> TickJob:
         """The API refuses to pause a job that is paused; what was asked for is so all the same."""
         try:
-            with translated(f"cloudscheduler.jobs.{call}", self._env):
-                return _job(change(name=self._name, **writing()))
+            call = f"cloudscheduler.jobs.{verb}"
+            return _job(self._api.write(call, "POST", f"{self._name}:{verb}"))
         except (Unreachable, NotFound):
             raise
         except CloudError:
@@ -92,52 +82,53 @@ class GcpTickJobs:
                 raise
             return found
 
-    def _message(self, spec: TickJobSpec) -> Any:
-        from google.protobuf.duration_pb2 import Duration
-
-        target: dict[str, Any] = {"uri": spec.uri, "http_method": spec.http_method}
+    def _document(self, spec: TickJobSpec) -> dict[str, Any]:
+        target: dict[str, Any] = {"uri": spec.uri, "httpMethod": spec.http_method}
         if spec.oidc_account:
-            target["oidc_token"] = {
-                "service_account_email": spec.oidc_account,
+            target["oidcToken"] = {
+                "serviceAccountEmail": spec.oidc_account,
                 "audience": spec.oidc_audience,
             }
-        return self._types.Job(
-            name=self._name,
-            description=spec.description,
-            schedule=spec.schedule,
-            time_zone=spec.time_zone,
-            attempt_deadline=Duration(seconds=spec.attempt_deadline_seconds),
-            retry_config={"retry_count": spec.retry_count},
-            http_target=target,
-        )
+        return {
+            "name": self._name,
+            "description": spec.description,
+            "schedule": spec.schedule,
+            "timeZone": spec.time_zone,
+            "attemptDeadline": f"{spec.attempt_deadline_seconds}s",
+            "retryConfig": {"retryCount": spec.retry_count},
+            "httpTarget": target,
+        }
 
 
-def _job(message: Any) -> TickJob:
-    target = message.http_target
-    attempted = _moment(message.last_attempt_time)
+def _job(found: Mapping[str, Any]) -> TickJob:
+    """Absent fields are what proto3 leaves out: empty, zero or false."""
+    target: Mapping[str, Any] = found.get("httpTarget", {})
+    token: Mapping[str, Any] = target.get("oidcToken", {})
+    attempted = _moment(found.get("lastAttemptTime"))
     spec = TickJobSpec(
-        schedule=message.schedule,
-        time_zone=message.time_zone,
-        uri=target.uri,
-        http_method=target.http_method.name,
-        oidc_account=target.oidc_token.service_account_email,
-        oidc_audience=target.oidc_token.audience,
-        attempt_deadline_seconds=int(message.attempt_deadline.total_seconds()),
-        retry_count=message.retry_config.retry_count,
-        description=message.description,
+        schedule=str(found.get("schedule", "")),
+        time_zone=str(found.get("timeZone", "")),
+        uri=str(target.get("uri", "")),
+        http_method=str(target.get("httpMethod", "HTTP_METHOD_UNSPECIFIED")),
+        oidc_account=str(token.get("serviceAccountEmail", "")),
+        oidc_audience=str(token.get("audience", "")),
+        attempt_deadline_seconds=int(float(str(found.get("attemptDeadline", "0s"))[:-1])),
+        retry_count=int(found.get("retryConfig", {}).get("retryCount", 0)),
+        description=str(found.get("description", "")),
     )
     return TickJob(
-        name=message.name.rsplit("/", 1)[-1],
+        name=str(found["name"]).rsplit("/", 1)[-1],
         spec=spec,
-        state=message.state.name,
+        state=str(found.get("state", "STATE_UNSPECIFIED")),
         last_attempt_at=attempted,
-        last_status_code=message.status.code if attempted else None,
-        next_run_at=_moment(message.schedule_time),
+        last_status_code=int(found.get("status", {}).get("code", 0)) if attempted else None,
+        next_run_at=_moment(found.get("scheduleTime")),
     )
 
 
 def _moment(stamp: Any) -> datetime | None:
+    """An RFC 3339 time, nanoseconds cut to microseconds."""
     if not stamp:
         return None
-    moment = datetime.fromtimestamp(stamp.timestamp(), UTC)
+    moment = datetime.fromisoformat(str(stamp)).astimezone(UTC)
     return moment if moment.year > 1970 else None

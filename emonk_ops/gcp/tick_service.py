@@ -56,15 +56,18 @@ class HttpTickService:
         *,
         tick_token: bool = False,
         operator_token: bool = False,
+        audience: str = "",
     ) -> Answer:
         uri = self._uri()
         headers: dict[str, str] = {}
         seconds = PROBE_SECONDS
         if tick_token:
-            headers["Authorization"] = f"Bearer {self._tokens.invoker(self._audience(uri))}"
+            token = self._tokens.invoker(audience or self._audience(uri))
+            headers["Authorization"] = f"Bearer {token}"
             seconds = self._env.attempt_deadline_seconds + SLACK_SECONDS
         elif operator_token:
-            headers["Authorization"] = f"Bearer {self._tokens.operator(self._audience(uri))}"
+            token = self._tokens.operator(audience or self._audience(uri))
+            headers["Authorization"] = f"Bearer {token}"
         return self._send(method, f"{uri}{path}", body, headers, seconds)
 
     def driver(self) -> DriverState:

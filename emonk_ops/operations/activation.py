@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from emonk_ops.clock import sleep
 from emonk_ops.errors import Unreachable
-from emonk_ops.operations import carried_file
+from emonk_ops.operations import between
 from emonk_ops.ports import DriverState
 from emonk_ops.toolbox import Toolbox
 
@@ -24,10 +24,10 @@ def ensure_driver(tools: Toolbox, driver: str, *, at_least: int = 0) -> dict[str
     """
     state = tools.service.driver()
     if state.driver == driver and state.role == "driving":
-        carried_file.settle(tools.keep)
+        between.settle(tools)
         return None
     after = tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
-    carried_file.settle(tools.keep)
+    between.settle(tools)
     return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
 
 

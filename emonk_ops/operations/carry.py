@@ -19,7 +19,7 @@ from emonk_ops.errors import (
     StepFailed,
     Unreachable,
 )
-from emonk_ops.operations import carried_file, left_behind
+from emonk_ops.operations import between, carried_file, left_behind
 from emonk_ops.operations.activation import activated, persistently
 from emonk_ops.operations.carried_file import Carried
 from emonk_ops.operations.hand_back import drive_again, give_back, require_same
@@ -69,7 +69,7 @@ def carry_over(tools: Toolbox, switch: Switch, *, driver_after: str) -> dict[str
 
 def unfinished(tools: Toolbox) -> Carried | None:
     """Jobs that an interrupted run took from a revision whose store no longer serves."""
-    carried = carried_file.load(tools.keep)
+    carried = between.load(tools)
     if carried is None:
         return None
     if serving_revision(tools).name != carried.from_revision or _is_new_store(tools, carried):
@@ -124,7 +124,7 @@ def bring(tools: Toolbox, carried: Carried, revision: str) -> dict[str, Any]:
             f"(driver {state.driver}, epoch {state.epoch})",
             hint=f"emonk-ops status --env {tools.env.name}",
         )
-    carried_file.settle(tools.keep)
+    between.settle(tools)
     if kept is not None:
         left_behind.settle(tools)
     return {
@@ -198,7 +198,7 @@ def _quiesce_and_save(tools: Toolbox, revision: str, before: str, after: str) ->
         quiesced_at=now.isoformat(),
         document=document,
     )
-    carried_file.save(tools.keep, carried)
+    between.save(tools, carried)
     return carried
 
 

@@ -1,24 +1,28 @@
 """What the ticks cost in a month: from what they read and wrote, and how often they come.
 
-`project` is arithmetic; `measure` reads the tick lines of the log. Cloud Run, storage and network
-are not in it, nor what others do in the same database, which shares the free quota.
+`project` is arithmetic; `measure` reads the tick lines of the log. Cloud Run and network are not in
+it, nor what others do in the same database, which shares the free quota.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from emonk_ops.errors import NotFound
+from emonk_ops.operations.analysis.documents import TOLD, documents_of
 from emonk_ops.operations.cadence import slots_between
+from emonk_ops.operations.load import DOCUMENTED, Load, Rates, rates_of
 from emonk_ops.operations.prices import (
     DAYS_A_MONTH,
     FIRESTORE,
     FREE_A_DAY,
     FREE_SCHEDULER_JOBS,
+    FREE_STORED_GIB,
     SCHEDULER_JOB_A_MONTH,
+    STORED_GIB_A_MONTH,
     UNIT,
 )
 from emonk_ops.operations.tick_window import COMPLETED, of_service
@@ -26,6 +30,9 @@ from emonk_ops.ports import LogEntry
 from emonk_ops.toolbox import Toolbox
 
 COUNTED_DAYS = 7
+GIB = 2**30
+# A job's document with its last 20 runs and the two index entries, rounded up.
+BYTES_A_JOB = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +40,17 @@ class Measured:
     """Documents that one slot of the cadence reads and writes, on average over `ticks` ticks.
 
     In shadow mode a slot has a tick on each path. `billed` says whether Firestore's bill was
-    counted; otherwise the ticks ran on another store, and it is what Firestore would count.
+    counted; otherwise the ticks ran on another store, and it is what Firestore would count. `runs`
+    are those of jobs in a slot.
     """
 
     reads: float
     writes: float
     ticks: int
     billed: bool
-
-
-TOLD = ("billed_reads", "billed_writes", "storage_reads", "storage_writes")
+    runs: float = 0.0
+    busy: float = 0.0  # the share of slots with something due
+    rates: Rates = DOCUMENTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +63,13 @@ class Projection:
     firestore_usd: float
     deletes_usd_at_most: float
     scheduler_usd: float
+    storage_usd: float = 0.0
 
     @property
     def total_usd(self) -> float:
         """All of it, finished one-off jobs deleted after 30 days included."""
-        return self.firestore_usd + self.deletes_usd_at_most + self.scheduler_usd
+        firestore = self.firestore_usd + self.deletes_usd_at_most + self.storage_usd
+        return firestore + self.scheduler_usd
 
     @property
     def free_reads_used(self) -> float:
@@ -79,6 +89,7 @@ def project(
     location: str = "regional",
     free: bool = True,
     scheduler_jobs: int = 1,
+    stored_jobs: int = 0,
 ) -> Projection:
     """The month that follows from `measured`. Raises KeyError for an unknown location.
 
@@ -91,6 +102,8 @@ def project(
     paid_reads = max(0.0, reads - (FREE_A_DAY.reads if free else 0))
     paid_writes = max(0.0, writes - (FREE_A_DAY.writes if free else 0))
     paid_jobs = max(0, scheduler_jobs - (FREE_SCHEDULER_JOBS if free else 0))
+    stored = stored_jobs * BYTES_A_JOB / GIB
+    paid_gib = max(0.0, stored - (FREE_STORED_GIB if free else 0))
     a_day = (paid_reads * price.reads + paid_writes * price.writes) / UNIT
     return Projection(
         slots_a_day=slots_a_day,
@@ -99,6 +112,7 @@ def project(
         firestore_usd=a_day * DAYS_A_MONTH,
         deletes_usd_at_most=writes / 2 * price.deletes / UNIT * DAYS_A_MONTH,
         scheduler_usd=paid_jobs * SCHEDULER_JOB_A_MONTH,
+        storage_usd=paid_gib * STORED_GIB_A_MONTH[location],
     )
 
 
@@ -123,33 +137,52 @@ def measure(tools: Toolbox, *, hours: float) -> Measured:
 
 
 def averaged(entries: Iterable[LogEntry]) -> Measured | None:
-    """The average of the tick lines, each path by itself; None where none tells. One pass.
-
-    A line without these fields is no tick that cost nothing: a service that is not ours wrote it.
-    """
-    sums: dict[str, list[float]] = {}
-    billed = False
+    """The average of the tick lines, each path by itself; None where none tells. One pass."""
+    paths: dict[str, Counter[str]] = {}
     for entry in entries:
-        tick = entry.payload
-        if not any(name in tick for name in TOLD):
+        touched = documents_of(entry.payload)
+        if touched is None:
             continue
-        path = sums.setdefault(str(tick.get("path", "")), [0, 0, 0])
-        of_bill = _number(tick, "billed_reads") > 0
-        billed = billed or of_bill
-        # Elsewhere than on Firestore the driver's record, one read a tick, is not counted.
-        path[0] += _number(tick, "billed_reads" if of_bill else "storage_reads") + (not of_bill)
-        path[1] += _number(tick, "billed_writes" if of_bill else "storage_writes")
-        path[2] += 1
-    if not sums:
+        runs = int(entry.payload.get("jobs_executed") or 0)
+        path = paths.setdefault(str(entry.payload.get("path", "")), Counter())
+        path.update(
+            ticks=1, reads=touched.reads, writes=touched.writes, runs=runs, billed=touched.billed
+        )
+        if runs:
+            path.update(busy=1, busy_reads=touched.reads, busy_writes=touched.writes)
+    if not paths:
         return None
+    return _measured(list(paths.values()))
+
+
+def _measured(paths: list[Counter[str]]) -> Measured:
+    def a_slot(name: str) -> float:
+        return sum(one[name] / one["ticks"] for one in paths)
+
+    total = sum(paths, Counter[str]())
+    busy = (total["busy"], total["busy_reads"], total["busy_writes"])
+    every = (total["ticks"], total["reads"], total["writes"])
+    idle = (every[0] - busy[0], every[1] - busy[1], every[2] - busy[2])
     return Measured(
-        reads=sum(reads / ticks for reads, _, ticks in sums.values()),
-        writes=sum(writes / ticks for _, writes, ticks in sums.values()),
-        ticks=int(sum(ticks for *_, ticks in sums.values())),
-        billed=billed,
+        reads=a_slot("reads"),
+        writes=a_slot("writes"),
+        ticks=total["ticks"],
+        billed=total["billed"] > 0,
+        runs=a_slot("runs"),
+        busy=min(1.0, a_slot("busy")),
+        rates=rates_of(idle, busy, total["runs"]),
     )
 
 
-def _number(tick: Any, name: str) -> float:
-    value = tick.get(name, 0)
-    return float(value) if isinstance(value, int | float) else 0.0
+def of_load(load: Load, rates: Rates) -> Measured:
+    """What a slot would read and write under this load."""
+    ticks = max(load.ticks, 1.0)
+    return Measured(
+        reads=load.reads(rates) / ticks,
+        writes=load.writes(rates) / ticks,
+        ticks=0,
+        billed=False,
+        runs=load.runs / ticks,
+        busy=load.busy / ticks,
+        rates=rates,
+    )

@@ -20,6 +20,7 @@ from emonk_ops.errors import (
 )
 from emonk_ops.operations import (
     activation,
+    between,
     carried_file,
     carry,
     driver,
@@ -152,7 +153,7 @@ def _in_between(tools: Toolbox) -> Carried | None:
     try:
         return carry.unfinished(tools)
     except CloudError:
-        return carried_file.load(tools.keep)
+        return between.load(tools)
 
 
 def _export(tools: Toolbox, captured: Facts) -> StepResult:
@@ -170,7 +171,7 @@ def _export(tools: Toolbox, captured: Facts) -> StepResult:
         quiesced_at=now.isoformat(),
         document=document,
     )
-    carried_file.save(tools.keep, saved)
+    between.save(tools, saved)
     held = list(document.get("held", []))
     told = f"{document['count']} jobs of {state.this_revision}"
     told += f"; {len(held)} held until their leases end" if held else ""

@@ -27,26 +27,29 @@ class Words:
     ask: Ask | None = None
 
 
-def require_known(words: Words, checks: Iterable[Check]) -> None:
-    """Raises UsageError for a `--confirm` of a check that this stage does not have."""
+def require_known(words: Words, checks: Iterable[Check], of: str = "this stage") -> None:
+    """Raises UsageError for a `--confirm` of a check that `of` does not have."""
     known = sorted({check.id for check in checks})
     for check_id in words.confirmed:
         if check_id not in known:
             near = difflib.get_close_matches(check_id, known, n=1)
             meant = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(
-                f"--confirm {check_id}: this stage has no such check.{meant}",
+                f"--confirm {check_id}: {of} has no such check.{meant}",
                 hint=f"Its checks: {', '.join(known)}",
             )
 
 
 class Checklist:
-    """Goes through the checks of one run's phases."""
+    """Goes through the checks of one run's phases.
+
+    Outside a stage (`stage=None`) no word of an earlier run counts: the checks are per run.
+    """
 
     def __init__(
         self,
         *,
-        stage: int,
+        stage: int | None,
         tools: Toolbox,
         run: RunRecord,
         standing: Standing,
@@ -79,7 +82,8 @@ class Checklist:
 
     def _attestation(self, check: Check, finding: Finding) -> Attestation | None:
         word = self._words.confirmed.get(check.id)
-        earlier = self._standing.attestations.get((self._stage, check.id))
+        key = (self._stage, check.id) if self._stage is not None else None
+        earlier = self._standing.attestations.get(key) if key else None
         over = given_over(finding)
         if word is None and earlier is not None and not check.per_run and earlier.over == over:
             return earlier

@@ -28,7 +28,7 @@ from emonk_ops.rollout.standing import NO_CAPTURE, Standing
 from emonk_ops.rollout.steps import run_step
 from emonk_ops.rollout.unwritten import NoJournal, Steadfast
 from emonk_ops.rollout.ways_back import WayBack, find_way_back, who_drives_now
-from emonk_ops.toolbox import Toolbox
+from emonk_ops.toolbox import Evidence, Toolbox
 
 PHASE = "rollback"
 # What must be done in the end; a step before it may fail where a later one makes up for it.
@@ -44,6 +44,7 @@ class Emergency:
         tools: Toolbox,
         open_book: Callable[[], Book],
         aside: Callable[[], Book],
+        evidence: Callable[[], Evidence],
         observer: Observer,
         *,
         who: Identity,
@@ -54,6 +55,7 @@ class Emergency:
         self._tools = tools
         self._open_book = open_book
         self._aside = aside
+        self._evidence = evidence
         self._observer = observer
         self._who = who
         self._reason = reason
@@ -73,7 +75,9 @@ class Emergency:
         with ExitStack() as stack:
             run, standing = self._recorded(stack)
             self._tools = replace(
-                self._tools, ports=GuardedPorts(self._tools.ports, run.require_lock), run_id=run.id
+                self._tools,
+                ports=GuardedPorts(self._tools.ports, run.require_lock),
+                run_id=run.id,
             )
             try:
                 self._go_back(run, standing)
@@ -140,6 +144,8 @@ class Emergency:
                 self._note(f"{told}: {why}")
             if held := run.took_over:
                 self._note(f"the lock was taken over; the other run stops now: {held.sentence()}")
+            if book.journal.state().reachable:  # what is down is not waited for once more
+                self._tools = replace(self._tools, evidence=self._evidence())
             return Steadfast(run, self._tools.clock, self._note), standing
         self._note(f"NOT LOCKED, NOT RECORDED: {why}")
         nothing = RunRecord(cast("JournalPlace", NoJournal(why)), self._who, "unrecorded", None)

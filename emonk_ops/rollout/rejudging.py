@@ -4,55 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
 from emonk_ops.errors import NotFound, Refused, StateDamaged, UsageError
 from emonk_ops.operations.evidence.again import judged_again
 from emonk_ops.operations.evidence.files import Evidence as EvidenceFile
 from emonk_ops.operations.evidence.saving import ACCEPTANCE, SAVED
 from emonk_ops.operations.evidence.thresholds import Thresholds
-from emonk_ops.rollout.model import Finding
 from emonk_ops.rollout.records import Record
+from emonk_ops.rollout.rejudged import Line, Rejudged, Said
+from emonk_ops.rollout.rejudging_injections import injections_of, is_evidence, judged_injection
+from emonk_ops.rollout.verdicts import EXIT_CODE_OF_VERDICT
 from emonk_ops.toolbox import Evidence
 
 MOST_LISTED = 5
 
 
-@dataclass(frozen=True)
-class Line:
-    """One verdict: as it was recorded, and as it is reached now. `recorded` is "" for a new one."""
-
-    name: str
-    recorded: str
-    recorded_summary: str
-    now: Finding | None  # None for one that is not reached any more
-
-    @property
-    def same(self) -> bool:
-        return self.now is not None and self.now.verdict.value == self.recorded
-
-    @property
-    def same_words(self) -> bool:
-        return self.now is not None and self.now.summary == self.recorded_summary
-
-
-@dataclass(frozen=True)
-class Rejudged:
-    """One piece of evidence. `saved` is what the journal says of it."""
-
-    saved: Mapping[str, Any]
-    lines: tuple[Line, ...]
-
-    @property
-    def same(self) -> bool:
-        return all(one.same for one in self.lines)
-
-
 def runs_with_evidence(records: Iterable[Record]) -> tuple[str, ...]:
     """The newest first."""
-    found = dict.fromkeys(one.run for one in records if one.kind == SAVED)
+    found = dict.fromkeys(one.run for one in records if one.kind == SAVED or is_evidence(one))
     return tuple(reversed(found))
 
 
@@ -61,17 +31,34 @@ def rejudge(
 ) -> Iterator[Rejudged]:
     """Each piece of evidence of the run, in the order in which they were saved.
 
-    Raises UsageError for an unknown run, Refused for one without evidence, StateDamaged for
-    evidence that is missing or other than what was saved.
+    Raises UsageError for an unknown run and for thresholds that decide nothing in it, Refused for
+    one without evidence, StateDamaged for evidence that is missing or other than what was saved.
     """
     run = _run(records, asked)
     own = [one for one in records if one.run == run]
-    saved = [one for one in own if one.kind == SAVED]
-    if not saved:
+    saved, injected = [one for one in own if one.kind == SAVED], injections_of(records, run)
+    if not saved and not injected:
         raise Refused(f"the run {run} kept no evidence", hint=_listed(records))
+    if not saved and thresholds != Thresholds():
+        raise UsageError(
+            f"the run {run} injected faults, and no threshold decides over those",
+            hint=f"emonk-ops judge {run}",
+        )
     for record in saved:
-        now = judged_again(load_saved(evidence, record), str(record.body["purpose"]), thresholds)
+        now = _judged(record, evidence, thresholds)
         yield Rejudged(record.body, tuple(_lines(_recorded(own, record), now)))
+    for record in injected:
+        blob = _load(evidence, str(record.body["evidence"]), str(record.body["sha256"]))
+        about, recorded, again = judged_injection(record, blob)
+        yield Rejudged(about, tuple(_lines(recorded, again)))
+
+
+def _judged(record: Record, evidence: Evidence, thresholds: Thresholds) -> Mapping[str, Said]:
+    found = judged_again(load_saved(evidence, record), str(record.body["purpose"]), thresholds)
+    return {
+        name: Said(one.verdict.value, one.summary, EXIT_CODE_OF_VERDICT[one.verdict])
+        for name, one in found.items()
+    }
 
 
 def _run(records: Sequence[Record], asked: str) -> str:
@@ -91,13 +78,17 @@ def _run(records: Sequence[Record], asked: str) -> str:
 def _listed(records: Sequence[Record]) -> str:
     known = runs_with_evidence(records)
     if not known:
-        return "No run has kept evidence yet: stages 3 and 4 do, at their acceptance"
+        return "No run has kept evidence yet: stages 3 and 4 do, and injections"
     return f"With evidence, the newest first: {', '.join(known[:MOST_LISTED])}"
 
 
 def load_saved(evidence: Evidence, record: Record) -> EvidenceFile:
     """What an `evidence.saved` names. Raises StateDamaged where it is missing or another."""
-    name, known = str(record.body["name"]), str(record.body["sha256"])
+    name = str(record.body["name"])
+    return EvidenceFile(name, _load(evidence, name, str(record.body["sha256"])))
+
+
+def _load(evidence: Evidence, name: str, known: str) -> bytes:
     try:
         blob = evidence.load(name)
     except NotFound as error:
@@ -109,7 +100,7 @@ def load_saved(evidence: Evidence, record: Record) -> EvidenceFile:
             f"journal says {known[:12]}…",
             hint="Bring the file back from a copy: by another file nothing can be judged again",
         )
-    return EvidenceFile(name, blob)
+    return blob
 
 
 def _recorded(own: Sequence[Record], saved: Record) -> dict[str, tuple[str, str]]:
@@ -130,7 +121,7 @@ def _recorded(own: Sequence[Record], saved: Record) -> dict[str, tuple[str, str]
     return found
 
 
-def _lines(recorded: Mapping[str, tuple[str, str]], now: Mapping[str, Finding]) -> Iterator[Line]:
+def _lines(recorded: Mapping[str, tuple[str, str]], now: Mapping[str, Said]) -> Iterator[Line]:
     for name in dict.fromkeys((*recorded, *now)):
         verdict, summary = recorded.get(name, ("", ""))
         yield Line(name, verdict, summary, now.get(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,14 +58,14 @@ class Capture:
 Key = tuple[str, int | None]
 
 
-def left_half_way(runs: Iterable[Run], *, apart: str) -> tuple[Run, ...]:
+def left_half_way(runs: Iterable[Run], *, apart: Collection[str]) -> tuple[Run, ...]:
     """Runs that stopped half way and whose command has not ended since.
 
-    What runs of the command `apart` left is told elsewhere.
+    What runs of the commands `apart` left is told elsewhere, or is nothing.
     """
     left: dict[Key, Run] = {}
     for run in runs:
-        if run.command == apart:
+        if run.command in apart:
             continue
         key = (run.command, run.stage if run.command == "stage" else None)
         if run.stopped_half_way:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from textwrap import shorten
@@ -13,6 +13,7 @@ from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.runs import Capture, Run, left_half_way
 
+REVIEWS = "validate"  # it changes nothing, and goes on with the days that were not read
 NO_CAPTURE = 0  # of a hold that no rollback set
 LONGEST_REASON = 160  # on a screen; the journal keeps it whole
 
@@ -70,16 +71,34 @@ class Standing:
     @property
     def unfinished(self) -> tuple[Run, ...]:
         """Runs that stopped half way and whose command has not ended since."""
-        return left_half_way(self.runs.values(), apart=injections.COMMAND)
+        return left_half_way(self.runs.values(), apart=(injections.COMMAND, REVIEWS))
 
 
 def stand(records: Iterable[Record]) -> Standing:
     """Fold the journal."""
     standing = Standing()
+    for _ in _folding(standing, records):
+        pass
+    return standing
+
+
+def passed_since(records: Iterable[Record], stage: int) -> datetime | None:
+    """Since when the stage has passed without a break; None where it has not."""
+    standing, since = Standing(), None
+    for record in _folding(standing, records):
+        if stage not in standing.passed:
+            since = None
+        elif since is None:
+            since = record.at
+    return since
+
+
+def _folding(standing: Standing, records: Iterable[Record]) -> Iterator[Record]:
+    """Each record once it is folded in."""
     for record in records:
         if fold := FOLDS.get(record.kind):
             fold(standing, record)
-    return standing
+        yield record
 
 
 def _run_started(standing: Standing, record: Record) -> None:

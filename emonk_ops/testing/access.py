@@ -24,8 +24,13 @@ class InMemoryAccess:
             if policy.etag != self._kept.etag:
                 raise Conflict("resourcemanager.projects.setIamPolicy: the etag is not the current")
             bindings = tuple(one for one in policy.bindings if one.members)
-            self._kept = Policy(bindings, str(int(self._kept.etag) + 1).encode())
+            etag = str(int(self._kept.etag) + 1).encode()
+            self._kept = replace(self._kept, bindings=bindings, etag=etag)
         return self._kept
+
+    def log_data_access(self, *audited: str) -> None:
+        """Somebody switches Data Access logs on, each as SERVICE/LOG_TYPE."""
+        self._kept = replace(self._kept, audited=frozenset(audited))
 
     def grant(self, role: str, *members: str) -> None:
         """Somebody else's change."""

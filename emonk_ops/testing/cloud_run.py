@@ -111,6 +111,9 @@ class InMemoryTickJobs:
         with self._world.change("delete"):
             self._world.job = None
 
+    def count(self) -> int:
+        return self._world.other_jobs + (self._world.job is not None)
+
     def _existing(self, call: str) -> TickJob:
         if self._world.job is None:
             raise NotFound(f"cloudscheduler.jobs.{call}: the job does not exist")

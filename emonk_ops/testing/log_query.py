@@ -125,7 +125,7 @@ def _value(entry: LogEntry, path: str) -> Any:
             return entry.severity
         case "textPayload":
             return entry.payload.get("message")
-        case "jsonPayload":
+        case "jsonPayload" | "protoPayload":
             return entry.payload.get(rest)
         case "httpRequest":
             return entry.http.get(rest)

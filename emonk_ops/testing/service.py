@@ -32,8 +32,11 @@ class InMemoryTickService(InMemoryServiceJobs):
         *,
         tick_token: bool = False,
         operator_token: bool = False,
+        audience: str = "",
     ) -> Answer:
-        answer = self._answered(method, path, tick_token, tick_token or operator_token)
+        meant_for_it = not audience
+        identified = (tick_token or operator_token) and meant_for_it
+        answer = self._answered(method, path, tick_token and meant_for_it, identified)
         return replace(answer, at=self._world.clock.now())
 
     def _answered(self, method: str, path: str, tick_token: bool, identified: bool) -> Answer:

@@ -61,6 +61,7 @@ class InMemoryWorld:
         self.annotations: dict[str, str] = {}
         self.traffic: tuple[TrafficShare, ...] = (TrafficShare("", 100),)
         self.job: TickJob | None = None
+        self.other_jobs = 0  # of Cloud Scheduler, in the same project and region
         self.log: list[LogEntry] = []
         self.ran: list[tuple[str, datetime]] = []  # (job, instant) of each execution
         self.generation = 1

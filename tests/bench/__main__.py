@@ -18,7 +18,9 @@ from types import FrameType
 from tests.bench import startup
 from tests.bench.api_analysis import api_analysis
 from tests.bench.draining import claiming, draining
+from tests.bench.emergency import emergency
 from tests.bench.judging import analysis, judging
+from tests.bench.pausing import pausing
 from tests.bench.polling import polling
 from tests.bench.stored import stored
 from tests.bench.ticking import ticking
@@ -37,6 +39,8 @@ def main() -> None:
         "judging": judging,
         "analysis": analysis,
         "api": api_analysis,
+        "pausing": pausing,
+        "emergency": emergency,
     }
     parser.add_argument("section", nargs="*", help=f"of {', '.join(sections)}; none means all")
     options = parser.parse_args()

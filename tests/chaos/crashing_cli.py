@@ -1,8 +1,9 @@
 """The command line, killed with SIGKILL at its n-th event of a kind: before or after it happens.
 
 Usage: crashing_cli.py POINT ARGS…   POINT is N or journal:N for writes of the journal, call:N for
-calls that change something in the cloud; each has two events. With 0 it lives; in the end it
-prints how many events of each kind there were.
+calls that change something in the cloud; each has two events. inside:N is the N-th call, killed a
+moment after it was sent. With 0 it lives; in the end it prints how many events of each kind there
+were.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
@@ -23,6 +26,8 @@ from emonk_ops.toolbox import Ports, Toolbox
 
 JOURNAL = "journal"
 CALL = "call"
+INSIDE = "inside"
+ON_ITS_WAY_SECONDS = 0.03  # sent, and mostly not answered yet; whichever it is must be borne
 
 
 class Killer:
@@ -34,11 +39,32 @@ class Killer:
     def passes(self, kind: str, what: str) -> None:
         self.seen[kind] += 1
         if (kind, self.seen[kind]) == self._at:
-            os.write(2, f"killed {what}\n".encode())
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die(what)
+
+    @contextmanager
+    def calling(self, what: str) -> Iterator[None]:
+        self.passes(CALL, f"before {what}")
+        self.seen[INSIDE] += 1
+        inside = (INSIDE, self.seen[INSIDE]) == self._at
+        if inside:
+            threading.Timer(ON_ITS_WAY_SECONDS, _die, (f"inside {what}",)).start()
+        yield
+        if inside:
+            _die(f"inside {what}, answered")
+        self.passes(CALL, f"after {what}")
 
     def journal(self, phase: str, sequence: int) -> None:
         self.passes(JOURNAL, f"{phase} record {sequence}")
+
+
+def _die(what: str) -> None:
+    os.write(2, f"killed {what}\n".encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def changes(name: str, args: tuple[Any, ...]) -> bool:
+    """The end of a fault, and a tick that is asked for, change something too."""
+    return name in CHANGES or name == "end" or (name == "probe" and args[:1] == ("POST",))
 
 
 class _Watched:
@@ -51,17 +77,17 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
-        if name not in CHANGES:
+        if not callable(found):
             return found
 
         @wraps(found)
-        def change(*args: Any, **named: Any) -> Any:
-            self._killer.passes(CALL, f"before {self._name}.{name}")
-            answer = found(*args, **named)
-            self._killer.passes(CALL, f"after {self._name}.{name}")
-            return answer
+        def call(*args: Any, **named: Any) -> Any:
+            if not changes(name, args):
+                return found(*args, **named)
+            with self._killer.calling(f"{self._name}.{name}"):
+                return found(*args, **named)
 
-        return change
+        return call
 
 
 class WatchedPorts:
@@ -96,6 +122,7 @@ def main() -> int:
         code = int(ended.code or 0)
     sys.stderr.write(f"journal events: {killer.seen[JOURNAL]}\n")
     sys.stderr.write(f"call events: {killer.seen[CALL]}\n")
+    sys.stderr.write(f"inside events: {killer.seen[INSIDE]}\n")
     return code
 
 

@@ -24,7 +24,7 @@ from emonk_ops.wiring import Wiring
 
 CRASHING = Path(__file__).with_name("crashing_cli.py")
 SIGKILLED = -9
-EVENTS = re.compile(r"^(journal|call) events: (\d+)$", re.MULTILINE)
+EVENTS = re.compile(r"^(journal|call|inside) events: (\d+)$", re.MULTILINE)
 SHORT = {"EMONK_SHADOW_HOURS": "0.2", "EMONK_SOAK_HOURS": "0.1"}
 SETTINGS = (
     ('cadence = "*/5 * * * *"', 'cadence = "* * * * *"'),
@@ -70,21 +70,21 @@ class Rehearsed:
         self.shared = shared
         self.settings = folder / "emonk-ops.toml"
 
-    def run(self, *argv: str, kill_at: str = "0") -> Typed:
+    def run(self, *argv: str, kill_at: str = "0", **variables: str) -> Typed:
         environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
         done = subprocess.run(
             [sys.executable, str(CRASHING), kill_at, *argv],
             cwd=self.folder,
             capture_output=True,
             text=True,
-            env={**environ, **SHORT},
+            env={**environ, **SHORT, **variables},
             stdin=subprocess.DEVNULL,
             timeout=120,
         )
         return Typed(done.returncode, done.stdout, done.stderr)
 
-    def must(self, *argv: str) -> Typed:
-        done = self.run(*argv)
+    def must(self, *argv: str, **variables: str) -> Typed:
+        done = self.run(*argv, **variables)
         assert done.code == 0, f"{argv}: {done.told}"
         return done
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,22 @@ from typing import Any
 import pytest
 
 from emonk_ops.errors import ExitCode
+from emonk_ops.operations.injection.catalogue import judged_again
+from emonk_ops.operations.injection.ending import record, summary_of
+from emonk_ops.operations.injection.model import Outcome
 from emonk_ops.rollout.book import Book, Heading
 from emonk_ops.rollout.evidence import EvidenceFolder
 from emonk_ops.rollout.identity import Identity, identify
 from emonk_ops.rollout.journal import Journal
 from emonk_ops.rollout.lock import Lock
-from emonk_ops.settings import Target
+from emonk_ops.settings import Environment, Target
 from emonk_ops.settings_sample import sample
-from emonk_ops.testing import ManualClock
+from emonk_ops.testing import InMemoryPorts, InMemoryWorld, ManualClock
 from emonk_ops.tick.jobs import canonical
+from emonk_ops.toolbox import Toolbox
 from tests.judging.day_model import Day
 from tests.judging.test_day import Told
+from tests.unit.operations.injection_evidence import duplicate, killed, strangers
 
 RUN, BARE = "5f0c11d2aa70", "77aa00cc1122"
 
@@ -77,6 +82,33 @@ class Place:
         with book.locked_run(Heading("stage", "stage 1", 1)):
             pass
 
+    def inject(self, evidence: Mapping[str, Any]) -> None:
+        """A run that injected a fault, and kept this of it."""
+        clock = ManualClock()
+        book = Book(
+            journal=Journal(self.state / "journal.jsonl", clock=clock),
+            lock=Lock(self.state / "lock.json", clock=clock),
+            who=self.who,
+            new_run_id=lambda: RUN,
+        )
+        with book.locked_run(Heading("inject", "inject")) as run:
+
+            def note(kind: str, body: Mapping[str, Any]) -> None:
+                run.write(kind, body)
+
+            tools = Toolbox(
+                Environment("production", Target.SANDBOX, "emonk-production"),
+                InMemoryPorts(InMemoryWorld()),
+                self.folder / "keep",
+                evidence=EvidenceFolder(self.state / "evidence"),
+                note=note,
+            )
+            verdict, observations = judged_again(evidence)
+            summary = summary_of(verdict, evidence, observations, ())
+            name, kept = str(evidence["injection"]), f"injection-{RUN}-1.json"
+            found = Outcome(f"{RUN}-1", name, verdict, summary, observations, evidence=kept)
+            record(tools, found, evidence)
+
     def judge(self, *words: str) -> Judged:
         argv = [sys.executable, "-m", "emonk_ops", "judge", *words, "--env", "production"]
         ended = subprocess.run(
@@ -122,6 +154,37 @@ def test_other_thresholds_are_tried_on_history(place: Place) -> None:
     assert found.verdicts()["latency-p99"] == "FAIL"
     assert found.verdicts()["no-duplicates"] == "PASS"
     assert "(was PASS" in found.told
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"), [(duplicate, "PASS"), (killed, "PASS"), (strangers, "PASS")]
+)
+def test_an_injection_is_judged_again_offline(
+    place: Place, made: Callable[[], dict[str, Any]], verdict: str
+) -> None:
+    place.inject(made())
+    found = place.judge(RUN)
+    assert found.code == ExitCode.DONE, found.told
+    assert found.data["same"] is True
+    assert found.verdicts()["verdict"] == verdict
+    assert len(found.verdicts()) == 1 + len(judged_again(made())[1])
+
+
+def test_an_injection_that_the_journal_tells_better_than_it_was_is_contradicted(
+    place: Place,
+) -> None:
+    twice = duplicate()
+    twice["observed"]["lines"] *= 2
+    place.inject(twice)
+    assert place.judge(RUN).verdicts()["verdict"] == "FAIL"
+    _rewritten(place.state / "journal.jsonl", "injection.ended", '"FAIL"', '"PASS"')
+    found = place.judge(RUN)
+    assert found.code == ExitCode.CHECK_FAILED
+    assert found.data["same"] is False
+    (place.folder / "tighter.toml").write_text("[production]\nlatency_p99_seconds = 0.1\n")
+    tried = place.judge(RUN, "--with", "tighter.toml")
+    assert tried.code == ExitCode.USAGE
+    assert "no threshold decides" in tried.told
 
 
 def test_a_journal_that_says_otherwise_is_contradicted(place: Place) -> None:

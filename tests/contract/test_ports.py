@@ -208,7 +208,9 @@ def test_a_job_that_does_not_exist_is_none_and_cannot_be_changed(
 
 
 def test_a_job_is_created_paused_as_it_was_specified(subject: Subject, spec: TickJobSpec) -> None:
+    before = subject.ports.jobs.count()
     made = subject.ports.jobs.create(spec, paused=True)
+    assert subject.ports.jobs.count() == before + 1
     assert (made.spec, made.state, made.last_attempt_at) == (spec, "PAUSED", None)
     assert subject.ports.jobs.describe() == made
     with pytest.raises(Conflict):

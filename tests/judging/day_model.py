@@ -22,13 +22,19 @@ FIRESTORE_SLOW = {"UNAVAILABLE": {"count": 3, "transient": True}}
 
 @dataclass
 class Day:
-    """Ticks every `minutes`, a job at each of them. `defect` is planted at the ticks `at`."""
+    """Ticks every `minutes`, a job at each of them. `defect` is planted at the ticks `at`.
+
+    The first tick is number `first` behind `begin`; `instance` has written no line before it.
+    """
 
     minutes: int = 1
     hours: float = 24.0
     defect: str = ""
     at: range = range(60, 63)
     seed: int = 1
+    begin: datetime = BEGIN
+    first: int = 0
+    instance: str = "i"
     lines: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -36,16 +42,16 @@ class Day:
 
     @property
     def end(self) -> datetime:
-        return BEGIN + timedelta(hours=self.hours)
+        return self.begin + timedelta(hours=self.hours)
 
     def entries(self) -> list[LogEntry]:
         count = int(self.hours * 60 / self.minutes)
-        found = [one for number in range(count + 1) for one in self._tick(number)]
+        found = [one for number in range(self.first, count + 1) for one in self._tick(number)]
         return sorted(found, key=lambda one: one.timestamp)
 
     def _tick(self, number: int) -> Iterator[LogEntry]:
         planted = self.defect if number in self.at else ""
-        slot = BEGIN + timedelta(minutes=self.minutes * number)
+        slot = self.begin + timedelta(minutes=self.minutes * number)
         at = slot + timedelta(seconds=DISPATCH_SECONDS + self.rng.uniform(0, 1))
         took = 3.5 if planted == "slow ticks" else 0.12
         report = self._report(number, planted, took)
@@ -80,7 +86,7 @@ class Day:
             duration_ms=took * 1000,
             storage_ops=3,
             billed_reads=2,
-            billed_writes=2,
+            billed_writes=500 if planted == "dear ticks" else 2,
             storage_errors=errors,
             executed=planted != "not the driver",
             poll_failed=planted == "ticks fail",
@@ -109,7 +115,7 @@ class Day:
 
     def _line(self, at: datetime, message: str, **said: Any) -> LogEntry:
         severity = "ERROR" if message in (logs.TICK_FAILED, logs.JOB_FAILED) else "INFO"
-        payload = {"message": message, "instance": "i", "revision": "r", **said}
+        payload = {"message": message, "instance": self.instance, "revision": "r", **said}
         name = f"{message}{at.isoformat()}{said.get('fence', '')}"
         return LogEntry(
             at, name, "run.googleapis.com/stdout", severity, message, payload, {}, {}, OWN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 
 from emonk_ops.operations.acceptance.checks import acceptance_checks
 from emonk_ops.operations.acceptance.soak import look
+from emonk_ops.operations.acceptance.window import between
 from emonk_ops.operations.evidence.again import judged_again
 from emonk_ops.operations.evidence.files import Evidence
 from emonk_ops.operations.evidence.thresholds import Thresholds
@@ -200,3 +201,12 @@ def test_a_day_is_judged_again_from_its_evidence_alone(tmp_path: Path) -> None:
     (tighter,) = told.again(production={"latency_p99_seconds": 0.1})
     changed = {name for name in again if tighter[name].verdict is not again[name].verdict}
     assert changed == {"latency-p99"}
+
+
+def test_a_cadence_of_once_a_day_is_read_to_its_end(tmp_path: Path) -> None:
+    told = Told(Day(1, 49.0), tmp_path)
+    env = replace(told.tools.env, cadence="30 20 * * *")
+    told.tools = replace(told.tools, env=env)
+    found = list(between(told.tools, BEGIN, BEGIN + timedelta(hours=49)))
+    slots = [slot.at for one in found for slot in one.slots]
+    assert slots == [BEGIN + timedelta(hours=hours) for hours in (20.5, 44.5)]

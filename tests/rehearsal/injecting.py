@@ -73,6 +73,16 @@ class Operator:
         yield
         self.control("faults/clear", ids=[fault])
 
+    @contextmanager
+    def configured(self, was: str, becomes: str) -> Iterator[None]:
+        """Another line in the settings, for a while."""
+        path = self.folder / "emonk-ops.toml"
+        text = path.read_text()
+        assert was in text, was
+        path.write_text(text.replace(was, becomes, 1))
+        yield
+        path.write_text(text)
+
     def serve(self, **request: Any) -> None:
         self.tools.run.deploy(DeployRequest(**request), timeout_seconds=60.0)
         state = self.tools.service.driver()

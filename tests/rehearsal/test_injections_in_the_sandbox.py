@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from emonk_ops.access_ports import Binding
 from emonk_ops.operations.injection.catalogue import judged_again
 from tests.rehearsal.injecting import LONGEST_SECONDS, Operator, on_firestore, sandbox
 
-MEMBER = "serviceAccount:emonk-agent@emonk-qa.iam.gserviceaccount.com"
 ROLE = "roles/datastore.user"
 
 
@@ -119,6 +117,19 @@ def test_after_a_kill_everybody_says_what_is_left_and_restore_ends_it(operator: 
     assert operator.bindings() == before
     assert not operator.types("inject", "restore", "--all")["restored"]
     assert operator.types("inject", "bad-auth")["verdict"] == "PASS"
+    run, _, _ = str(restored["id"]).partition("-")
+    (judged,) = operator.types("judge", run)["evidence"]
+    assert judged["verdicts"] == [
+        {
+            "name": "verdict",
+            "verdict": "INTERRUPTED",
+            "summary": "the command died; everything is restored",
+            "recorded": "INTERRUPTED",
+            "same": True,
+        }
+    ]
+    told = [event for run in operator.types("history")["runs"] for event in run["events"]]
+    assert "INTERRUPTED firestore-outage: the command died; everything is restored" in told
 
 
 @pytest.mark.timeout(300)
@@ -134,43 +145,6 @@ def test_what_somebody_else_took_away_is_not_given_back_and_is_said(operator: Op
     operator.types("inject", "bad-auth", code=3)
     access.set_policy(replace(access.policy(), bindings=before.bindings))
     assert operator.types("inject", "restore")["restored"][0]["ok"]
-
-
-@pytest.mark.timeout(300)
-def test_a_fault_that_cannot_land_is_not_exercised(operator: Operator) -> None:
-    with operator.failing("google.cloud.scheduler.v1.CloudScheduler/RunJob"):
-        for words in (("duplicate-trigger",), ("restart", "--mode", "kill"), ("slow-tick",)):
-            assert operator.types("inject", *words, code=5)["verdict"] == "NOT_EXERCISED"
-    access = operator.tools.access
-    policy = access.policy()
-    owner = Binding("roles/datastore.owner", (MEMBER,))
-    access.set_policy(replace(policy, bindings=(*policy.bindings, owner)))
-    told = operator.types("inject", "firestore-outage", code=5)
-    assert told["verdict"] == "NOT_EXERCISED"
-    assert "roles/datastore.owner" in told["summary"]
-    access.set_policy(replace(access.policy(), bindings=policy.bindings))
-
-
-@pytest.mark.parametrize(
-    ("weakness", "words", "failed"),
-    [
-        ("no-lease", ("duplicate-trigger",), {"second-skips"}),
-        ("no-retry", ("restart", "--mode", "kill"), {"retry-next-tick", "one-effect"}),
-        ("dies-of-denial", ("firestore-outage",), {"graceful", "logged-no-crash"}),
-        ("skips-overdue", ("overdue-job",), {"catch-up"}),
-    ],
-)
-@pytest.mark.timeout(300)
-def test_a_planted_weakness_fails(
-    operator: Operator, weakness: str, words: tuple[str, ...], failed: set[str]
-) -> None:
-    operator.serve_weak(weakness)
-    try:
-        told = operator.types("inject", *words, code=1)
-    finally:
-        operator.serve(image="emonk-agent")
-    assert told["verdict"] == "FAIL"
-    assert failed <= {name for name, verdict in operator.seen(told).items() if verdict == "FAIL"}
 
 
 @pytest.mark.timeout(300)

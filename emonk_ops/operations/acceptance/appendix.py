@@ -61,16 +61,22 @@ class _Group:
 
 
 def complaints(tools: Toolbox) -> Finding:
+    """Those of the soak; where its log is silent, that there is none says nothing."""
+    soak = tools.memo["soak"]
+    found = complaints_between(tools, soak.began_at, soak.until)
+    if found.verdict is Verdict.PASS and not whole(tools).counted.told:
+        told = f"{found.summary}, and no tick line either: the log is silent"
+        return Finding(Verdict.INCONCLUSIVE, told, found.facts)
+    return found
+
+
+def complaints_between(tools: Toolbox, since: datetime, until: datetime) -> Finding:
     """All lines of WARNING or worse, grouped. Whether they matter, only a person can say."""
-    soak, env = tools.memo["soak"], tools.env
+    env = tools.env
     query = f"{of_service(env)} AND {COMPLAINTS}"
-    lines = tools.logs.entries(query, since=soak.began_at, until=soak.until)
-    groups, count, more = _grouped(lines)
+    groups, count, more = _grouped(tools.logs.entries(query, since=since, until=until))
     facts = {"n": count, "groups": [one.sentence() for one in groups], "further_groups": more}
     if not count:
-        if not whole(tools).counted.told:
-            told = "no line of WARNING or worse, and no tick line either: the log is silent"
-            return Finding(Verdict.INCONCLUSIVE, told, facts)
         return Finding(Verdict.PASS, "no line of WARNING or worse", facts)
     shown = few([one.sentence() for one in groups[:SHOWN_GROUPS]], len(groups) + more)
     told = f"{count} lines of WARNING or worse, the newest kind first: {shown}"

@@ -60,6 +60,10 @@ class Counted:
     stale: int = 0
     lost_race: int = 0
     storage_ops: int = 0
+    reads: int = 0  # documents, of the ticks that tell
+    writes: int = 0
+    ticks_with_cost: int = 0  # those that tell, and
+    ticks_billed: int = 0  # of them by Firestore's bill
     transient: int = 0
     lasting: int = 0
     worst_lag_seconds: float = 0.0
@@ -102,6 +106,11 @@ class Counted:
         self.transient += numbers.transient
         self.lasting += numbers.lasting
         self.worst_lag_seconds = max(self.worst_lag_seconds, numbers.lag_seconds)
+        if numbers.reads is not None and numbers.writes is not None:
+            self.reads += numbers.reads
+            self.writes += numbers.writes
+            self.ticks_with_cost += 1
+            self.ticks_billed += numbers.billed
 
     def _only_transient(self, slot: SlotSeen) -> bool:
         if slot.healthy or slot.tick is None or slot.tick.numbers is None:

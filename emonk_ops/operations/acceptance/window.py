@@ -64,19 +64,25 @@ def whole(tools: Toolbox) -> Stretch:
     known = tools.memo.get(MEMO)
     if isinstance(known, Stretch) and known.until == soak.until:
         return known
-    kept, parts = ProductionKept(tools, Criteria()), list[Stretch]()
-    since = soak.began_at
-    while since < soak.until:
-        end = min(soak.until, since + LONGEST_READ)
-        slots = slots_between(tools.env.cadence, tools.env.time_zone, since, end)
-        if not slots:
-            break
-        parts += read(tools, since, slots, kept.add)
-        since = slots[-1]
+    kept = ProductionKept(tools, Criteria())
+    parts = list(between(tools, soak.began_at, soak.until, kept.add))
     found = whole_of(parts) if parts else Stretch(soak.began_at, soak.until)
     tools.memo[MEMO] = found
     kept.save(ACCEPTANCE, criteria_findings(found, Criteria()))
     return found
+
+
+def between(
+    tools: Toolbox, begin: datetime, until: datetime, keep: Keep | None = None
+) -> Iterator[Stretch]:
+    """The stretches of (begin, until], read in parts of `LONGEST_READ`."""
+    env, since, end = tools.env, begin, begin
+    while end < until:
+        end = min(until, end + LONGEST_READ)
+        # Where no tick is expected in a part, the next one is read along with it.
+        if slots := slots_between(env.cadence, env.time_zone, since, end):
+            yield from read(tools, since, slots, keep)
+            since = slots[-1]
 
 
 def frame_for(env: Environment, since: datetime, slots: tuple[datetime, ...]) -> Frame:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from emonk_ops.operations.analysis.documents import documents_of
 from emonk_ops.operations.analysis.records import (
     Attempt,
     Decision,
@@ -117,6 +118,7 @@ def _numbers(said: Mapping[str, Any]) -> Numbers:
     errors: Mapping[str, Mapping[str, Any]] = get("storage_errors") or {}
     counts = {code: int(told.get("count", 0)) for code, told in errors.items()}
     transient = sum(count for code, count in counts.items() if code in TRANSIENT)
+    touched = documents_of(said)
     return Numbers(
         due=int(get("jobs_due", 0)),
         executed=int(get("jobs_executed", 0)),
@@ -129,6 +131,9 @@ def _numbers(said: Mapping[str, Any]) -> Numbers:
         storage_ops=int(get("storage_ops", 0)),
         transient=transient,
         lasting=sum(counts.values()) - transient,
+        reads=None if touched is None else touched.reads,
+        writes=None if touched is None else touched.writes,
+        billed=touched is not None and touched.billed,
     )
 
 

@@ -9,7 +9,11 @@ LOOP, CRON = "loop", "cron"  # the legacy loop, and Cloud Scheduler's ticks
 
 
 class Numbers(NamedTuple):
-    """What a completed tick counted. `transient` and `lasting` are errors of the storage."""
+    """What a completed tick counted. `transient` and `lasting` are errors of the storage.
+
+    `reads` and `writes` are documents as `documents.documents_of` counts them, None where the
+    line does not tell; `billed` says whether Firestore's bill was counted.
+    """
 
     due: int
     executed: int
@@ -22,6 +26,9 @@ class Numbers(NamedTuple):
     storage_ops: int
     transient: int
     lasting: int
+    reads: int | None = None
+    writes: int | None = None
+    billed: bool = False
 
 
 class Tick(NamedTuple):

@@ -11,12 +11,13 @@ from emonk_ops.operations.acceptance.stretch import Stretch
 from emonk_ops.operations.acceptance.verdicts import breached, criteria_findings
 from emonk_ops.operations.evidence.files import HINT, Evidence
 from emonk_ops.operations.evidence.heads import frame_of_head, jobs_of_head, rules_of_head
-from emonk_ops.operations.evidence.keeping import PRODUCTION, SHADOW
+from emonk_ops.operations.evidence.keeping import PRODUCTION, REVIEWED, SHADOW
 from emonk_ops.operations.evidence.saving import BREACH
 from emonk_ops.operations.evidence.thresholds import Thresholds
 from emonk_ops.operations.judging.certificate import certificate
 from emonk_ops.operations.judging.comparison import Comparison
 from emonk_ops.operations.judging.judge import judge
+from emonk_ops.operations.review.findings import measured_findings, reviewed_of
 from emonk_ops.operations.shadow_acceptance import shadow_breached, shadow_findings
 from emonk_ops.rollout.model import Finding
 
@@ -30,6 +31,8 @@ def judged_again(evidence: Evidence, purpose: str, thresholds: Thresholds) -> Fi
             return _shadow(evidence, purpose, thresholds)
         if evidence.kind == PRODUCTION:
             return _production(evidence, purpose, thresholds)
+        if evidence.kind == REVIEWED:
+            return measured_findings(reviewed_of(evidence.about, thresholds.review))
     except (KeyError, ValueError, TypeError) as error:
         told = f"the evidence {evidence.name} is damaged: {error!r}"
         raise StateDamaged(told, hint=HINT) from error

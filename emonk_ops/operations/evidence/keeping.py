@@ -16,7 +16,7 @@ from emonk_ops.rollout.model import Finding
 from emonk_ops.tick.jobs import Job
 from emonk_ops.toolbox import Toolbox
 
-SHADOW, PRODUCTION = "shadow", "production"
+SHADOW, PRODUCTION, REVIEWED = "shadow", "production", "reviewed"
 
 
 def keep_shadow(

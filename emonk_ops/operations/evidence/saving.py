@@ -11,6 +11,7 @@ from emonk_ops.toolbox import Toolbox
 
 SAVED = "evidence.saved"
 ACCEPTANCE, BREACH = "acceptance", "breach"
+DAY_REVIEWED, REVIEW = "day-reviewed", "review"
 
 
 def save_evidence(

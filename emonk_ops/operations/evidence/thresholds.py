@@ -11,11 +11,17 @@ from typing import Any
 
 from emonk_ops.errors import UsageError
 from emonk_ops.operations.acceptance.criteria import Criteria
+from emonk_ops.operations.review.findings import Limits
 
 # Of the rules of a shadow, those that are no facts of its window.
 OF_SHADOW = ("duration_margin", "error_margin", "least_pairs", "least_share", "least_hours")
 OF_PRODUCTION = tuple(one.name for one in fields(Criteria))
-NAMES: Mapping[str, tuple[str, ...]] = {"shadow": OF_SHADOW, "production": OF_PRODUCTION}
+OF_REVIEW = tuple(one.name for one in fields(Limits))
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "shadow": OF_SHADOW,
+    "production": OF_PRODUCTION,
+    "review": OF_REVIEW,
+}
 EXAMPLE = "For example: [production], then latency_p99_seconds = 1.0"
 
 
@@ -25,6 +31,7 @@ class Thresholds:
 
     shadow: Mapping[str, float] = field(default_factory=dict)
     production: Mapping[str, float] = field(default_factory=dict)
+    review: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_thresholds(path: Path) -> Thresholds:

@@ -10,10 +10,11 @@ from emonk_ops.operations.injection import canary, expectations, triggers
 from emonk_ops.operations.injection.injection import Injection
 from emonk_ops.operations.injection.model import Facts, Observation, Plan, Radius
 from emonk_ops.operations.injection.scene import PATIENCE, Scene
-from emonk_ops.operations.injection.sightings import began, job_lines, overlapping, requests
+from emonk_ops.operations.injection.sightings import Line, began, job_lines, overlapping, requests
 
 DURATION_SECONDS = 20.0
 SETTLE = timedelta(seconds=10)
+TURNED_AWAY = (401, 403, 404)
 
 
 class DuplicateTrigger(Injection):
@@ -42,9 +43,17 @@ class DuplicateTrigger(Injection):
         return {"at": now.isoformat(), "via": scene.options["via"], "errors": errors}
 
     def landed(self, scene: Scene) -> Facts:
-        """Two requests of which one began before the other ended, by the platform's own log."""
+        """Two requests of which one began before the other ended, by the platform's own log.
+
+        What was turned away at the door was no tick.
+        """
+
+        def pair() -> tuple[Line, Line] | None:
+            ticks = requests(scene.tools, scene.began)
+            return overlapping([one for one in ticks if one["status"] not in TURNED_AWAY])
+
         found = scene.ask(
-            lambda: overlapping(requests(scene.tools, scene.began)),
+            pair,
             lambda pair: pair is not None,
             PATIENCE.total_seconds() * 2,
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from emonk_ops.errors import Interrupted, LockLost, OpsError, RestoreIncomplete
 from emonk_ops.operations.injection import guard
+from emonk_ops.operations.injection.ending import record, summary_of
 from emonk_ops.operations.injection.injection import Injection
 from emonk_ops.operations.injection.model import (
     Observation,
@@ -189,19 +188,20 @@ class _Attempt:
         evidence["guard"] = stopped.message if isinstance(stopped, guard.GuardTripped) else ""
         evidence["jobs_lost"] = self._lost() if not left and not evidence["interrupted"] else []
         commands = (*restored.commands, *cleared.commands)
-        body = {"id": self._scene.id, "ok": not left, "left": list(left), "commands": commands}
-        self._tools.note("injection.restored", body)
         verdict, observations = verdict_of(self._injection, evidence)
         outcome = Outcome(
             id=self._scene.id,
             name=self._injection.name,
             verdict=verdict,
-            summary=_summary(verdict, evidence, observations, commands),
+            summary=summary_of(verdict, evidence, observations, commands),
             observations=observations,
             left=commands,
             evidence=f"injection-{self._scene.id}.json",
         )
-        _record(self._tools, outcome, evidence)
+        record(self._tools, outcome, evidence)
+        # Behind its verdict: what is closed has one, wherever this is killed.
+        body = {"id": self._scene.id, "ok": not left, "left": list(left), "commands": commands}
+        self._tools.note("injection.restored", body)
         return outcome
 
     def _lost(self) -> list[str]:
@@ -229,35 +229,8 @@ def _not_exercised(injection: Injection, scene: Scene, obstacle: str) -> Outcome
     name = f"injection-{scene.id}.json"
     outcome = Outcome(scene.id, injection.name, Verdict.NOT_EXERCISED, obstacle, evidence=name)
     evidence = {"injection": injection.name, "options": dict(scene.options), "obstacle": obstacle}
-    _record(scene.tools, outcome, evidence)
+    record(scene.tools, outcome, evidence)
     return outcome
-
-
-def _record(tools: Toolbox, outcome: Outcome, evidence: Mapping[str, Any]) -> None:
-    blob = json.dumps(evidence, indent=1, sort_keys=True, default=str).encode()
-    digest = hashlib.sha256(blob).hexdigest()
-    if tools.evidence is not None:
-        digest = tools.evidence.save(f"injection-{outcome.id}.json", blob)
-    tools.note("injection.ended", {**outcome.to_data(), "sha256": digest})
-
-
-def _summary(
-    verdict: Verdict,
-    evidence: Mapping[str, Any],
-    observations: tuple[Observation, ...],
-    commands: tuple[str, ...],
-) -> str:
-    match verdict:
-        case Verdict.PASS:
-            return f"all {len(observations)} expectations hold"
-        case Verdict.RESTORE_FAILED:
-            return f"{'; '.join(evidence['left'])}. Type: {' && '.join(commands)}"
-        case Verdict.INTERRUPTED:
-            return "interrupted; everything is restored"
-        case Verdict.NOT_EXERCISED:
-            return str(evidence.get("error") or evidence.get("missed") or "it did not land")
-    short = [f"{one.id}: {one.summary}" for one in observations if one.verdict is verdict]
-    return "; ".join(short) or str(evidence.get("error", ""))
 
 
 def _told(stopped: Interrupted, outcome: Outcome) -> Interrupted:

@@ -17,6 +17,7 @@ from emonk_ops.ports import DeployRequest, TickJobSpec
 from emonk_ops.rollout.book import Book, Heading
 from emonk_ops.rollout.emergency import Emergency
 from emonk_ops.rollout.emergency_report import EmergencyReport
+from emonk_ops.rollout.evidence import EvidenceFolder
 from emonk_ops.rollout.identity import Identity, identify
 from emonk_ops.rollout.journal import Journal
 from emonk_ops.rollout.lock import Lock
@@ -53,7 +54,8 @@ class Night:
 
     folder: Path
     world: InMemoryWorld = field(default_factory=lambda: InMemoryWorld(jobs=()))
-    machine: str = "here"
+    machine: str = "here"  # whose journal it is
+    disk: str = "here"
     run_ids: Any = field(default_factory=lambda: (f"run-{one}" for one in itertools.count(1)))
 
     def __post_init__(self) -> None:
@@ -90,7 +92,7 @@ class Night:
 
     @property
     def keep(self) -> Path:
-        return self.folder / self.machine / "keep"
+        return self.folder / self.disk / "keep"
 
     @property
     def who(self) -> Identity:
@@ -105,11 +107,16 @@ class Night:
             new_run_id=lambda: next(self.run_ids),
         )
 
+    def tools(self) -> Toolbox:
+        evidence = EvidenceFolder(self.folder / self.machine / "evidence")
+        return Toolbox(ENV, InMemoryPorts(self.world), self.keep, evidence=evidence)
+
     def emergency(self, open_book: Callable[[], Book] | None = None) -> EmergencyReport:
         return Emergency(
             Toolbox(ENV, InMemoryPorts(self.world), self.keep),
             open_book or self.book,
             lambda: self.book("emergency.jsonl"),
+            lambda: EvidenceFolder(self.folder / self.machine / "evidence"),
             Recorder(),
             who=self.who,
             reason="it sends twice",
@@ -117,7 +124,10 @@ class Night:
         ).go()
 
     def moves_to_another_machine(self) -> None:
-        self.machine = "elsewhere"
+        self.machine = self.disk = "elsewhere"
+
+    def goes_on_beside_the_same_journal(self) -> None:
+        self.disk = "elsewhere"
 
     def passes(self, **time: float) -> None:
         self.world.clock.set(self.world.clock.now() + timedelta(**time))

@@ -107,7 +107,10 @@ def slow() -> Evidence:
 
 
 def strangers() -> Evidence:
-    answers = {name: {"status": 401, "by": "app"} for name in ("no-token", "operator-token")}
+    answers = {
+        name: {"status": 401, "by": "app"}
+        for name in ("no-token", "operator-token", "wrong-audience")
+    }
     return evidence("bad-auth", injected={"answers": answers}, landed={"answered_by": {}})
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from emonk_ops.errors import LockLost, OnHold, StateDamaged, Unreachable
-from emonk_ops.operations import left_behind, way_back
+from emonk_ops.operations import between, left_behind, way_back
 from emonk_ops.rollout.book import Book, Heading
 from emonk_ops.rollout.hold import lift
 from emonk_ops.rollout.registry import load_stage
@@ -19,7 +20,7 @@ from emonk_ops.testing.world import FIRESTORE
 from emonk_ops.tick.jobs import Job
 from emonk_ops.toolbox import Toolbox
 
-from .emergencies import ENV, Night, failing
+from .emergencies import ENV, Night, failing, job
 
 DOWN = Unreachable("no answer")
 
@@ -78,6 +79,38 @@ def test_killed_at_any_change_the_next_call_goes_on(night: Night, call: str, whe
     setattr(night.world, when, lambda _call: None)
     assert night.emergency().complete
     night.require_back()
+
+
+@pytest.mark.parametrize(
+    ("when", "call"),
+    [
+        ("after", "quiesce"),
+        ("before", "route"),
+        ("after", "route"),
+        ("after", "import"),
+        ("after", "activate"),
+    ],
+)
+def test_killed_at_a_change_another_machine_goes_on_with_all_jobs(
+    night: Night, when: str, call: str
+) -> None:
+    there = night.world.stores[FIRESTORE]
+    there.jobs["since"] = job("since", now=night.world.clock.now())
+
+    def kill(name: str) -> None:
+        if name == call:
+            raise Killed
+
+    setattr(night.world, when, kill)
+    with contextlib.suppress(Killed):
+        night.emergency()
+    setattr(night.world, when, lambda _call: None)
+    night.world.clock.set(night.world.clock.now() + timedelta(seconds=9))
+    night.goes_on_beside_the_same_journal()
+    assert night.emergency().complete
+    assert set(night.world.store.jobs) == {"often", "once", "since"}
+    night.disk = "here"
+    assert between.load(night.tools()) is None, "what the first machine kept is a record only"
 
 
 @pytest.mark.parametrize("call", ["pause", "route", "import", "activate"])

@@ -41,7 +41,7 @@ def test_every_setting_is_documented_in_the_sample_with_its_default(tmp_path: Pa
     )
     document = tomllib.loads(opened)
     for table, keys in TABLES.items():
-        missing = {key.name for key in keys} - set(document[table]) - {"grpc", "http"}
+        missing = {key.name for key in keys} - set(document[table]) - {"grpc", "http", "token"}
         assert not missing, f"[{table}]"
     assert {key.name for key in ENVIRONMENT} == set(document["env"]["qa"])
     plain = settings(tmp_path).environment("qa")
