@@ -7,8 +7,9 @@ POINTS ?= all
 SECONDS ?= 120
 SEEDS ?= 10000
 SECTIONS ?=
+FAULTS ?=
 
-.PHONY: rehearse test lint format reference bench judge crash chaos simulate clean
+.PHONY: rehearse test lint format reference bench judge crash chaos simulate diagnose clean
 
 rehearse: $(READY)
 	$(BIN)/emonk-ops rehearse
@@ -53,6 +54,11 @@ chaos: $(READY)
 # Runs the tick engine on virtual time; a seed that fails is printed with the line that replays it.
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+# Plants faults in a sandbox, one after the other, and prints which cause was named first, whether
+# --fix healed it, and what a healthy day got. FAULTS="drifted paused" plants only these.
+diagnose: $(READY)
+	$(BIN)/python -m tests.diagnosing $(FAULTS)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

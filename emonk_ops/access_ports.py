@@ -1,4 +1,4 @@
-"""What the operations need of a project's access policy, when they change a line of it.
+"""What the operations need of an access policy, when they change a line of it.
 
 The same rules hold as for `emonk_ops.ports`. A policy is read and written whole, with its etag.
 """
@@ -41,7 +41,7 @@ class Policy:
 
 
 class ProjectAccess(Protocol):
-    """The access policy of the environment's project."""
+    """The access policy of the environment's project, or of its service."""
 
     def policy(self) -> Policy: ...
 

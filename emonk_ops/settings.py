@@ -104,6 +104,7 @@ class Environment:
     state_dir: Path = Path(".emonk-ops")
     state_place: str = FILE_PLACE  # or firestore:PROJECT/DATABASE, shared by several machines
     alert_channels: tuple[str, ...] = ()  # email addresses and full names of channels
+    escalation: Mapping[str, str] = field(default_factory=dict)  # level_1 to level_4: whom to call
 
     @property
     def tick_invoker(self) -> str:

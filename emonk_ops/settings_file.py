@@ -11,7 +11,15 @@ from typing import Any
 
 from emonk_ops.errors import UsageError
 from emonk_ops.settings import CommandSettings, Environment, ServiceSettings, Target
-from emonk_ops.settings_keys import COMMANDS, ENVIRONMENT, MANDATORY, SERVICE, TABLES, Key
+from emonk_ops.settings_keys import (
+    COMMANDS,
+    ENVIRONMENT,
+    ESCALATION,
+    MANDATORY,
+    SERVICE,
+    TABLES,
+    Key,
+)
 
 FILE_NAME = "emonk-ops.toml"
 Found = Mapping[str, Any]
@@ -63,6 +71,7 @@ class Settings:
             state_dir=of["state.dir"],
             state_place=of["state.place"],
             alert_channels=of["alerts.channels"],
+            escalation={key.name: of[f"escalation.{key.name}"] for key in ESCALATION},
         )
 
     def values(self, name: str | None = None) -> Iterator[Value]:
@@ -203,7 +212,7 @@ def _default(path: str, key: Key) -> Any:
     table = path.split(".")[0]
     if table == "sandbox":
         return Environment.sandbox_dir if key.name == "dir" else ""
-    if table == "rollback":
+    if table in ("rollback", "escalation"):
         return ""
     if table == "alerts":
         return Environment.alert_channels

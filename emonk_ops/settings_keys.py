@@ -84,11 +84,13 @@ SANDBOX = (
 )
 ALERTS = (Key("channels", "channels"),)
 ROLLBACK = (Key("emergency_env"),)
+ESCALATION = tuple(Key(f"level_{level}") for level in range(1, 5))
 TABLES = {
     "service": SERVICE,
     "commands": COMMANDS,
     "alerts": ALERTS,
     "rollback": ROLLBACK,
+    "escalation": ESCALATION,
     "state": STATE,
     "sandbox": SANDBOX,
 }

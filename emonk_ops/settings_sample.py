@@ -86,6 +86,14 @@ gated_by = "qa"               # qa's stage 4 and rollback drill come before this
 [rollback]
 emergency_env = "production"  # what `emonk-ops rollback --emergency` means when no --env is given
 
+[escalation]
+# Whom to call, and how, for `emonk-ops runbook`: whoever reads it, those who know the service,
+# whoever may decide on a rollback, and the support contract with Google Cloud.
+# level_1 = ""
+# level_2 = ""
+# level_3 = ""
+# level_4 = ""
+
 [state]
 # Where journal, lock and evidence are, apart from the storage of the jobs: "file" is the folder
 # below, on this machine only; "firestore:PROJECT" or "firestore:PROJECT/DATABASE" is shared by

@@ -41,6 +41,8 @@ class Ports(Protocol):
     def storage_faults(self) -> StorageFaults: ...
     @property
     def access(self) -> ProjectAccess: ...
+    @property
+    def invokers(self) -> ProjectAccess: ...
 
 
 class Evidence(Protocol):
@@ -120,3 +122,7 @@ class Toolbox:
     @property
     def access(self) -> ProjectAccess:
         return self.ports.access
+
+    @property
+    def invokers(self) -> ProjectAccess:
+        return self.ports.invokers

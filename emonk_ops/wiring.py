@@ -102,6 +102,12 @@ class Wiring:
         return GcpProjectAccess(self.env)
 
     @cached_property
+    def invokers(self) -> ProjectAccess:
+        from emonk_ops.gcp.project_access import GcpServiceAccess
+
+        return GcpServiceAccess(self.env)
+
+    @cached_property
     def commands(self) -> Commands:
         from emonk_ops.commands import LocalCommands
 

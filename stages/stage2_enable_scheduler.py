@@ -78,6 +78,7 @@ def verify(env: Environment) -> tuple[Check, ...]:
 
 def _ticked() -> tuple[Check, ...]:
     return (
+        Check("tick-running", '"Running scheduler tick"', tick_metrics.tick_began),
         Check(
             "tick-metrics",
             '"Scheduler tick completed" with its metrics',

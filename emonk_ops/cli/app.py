@@ -24,6 +24,10 @@ ENTRIES = {
     "status": Entry(
         "Who drives, what serves, the job, stages, hold, lock, and what is unfinished.", "status"
     ),
+    "diagnose": Entry(
+        "What is wrong: symptoms measured, causes with their evidence, the next command.",
+        "diagnose",
+    ),
     "history": Entry(
         "The journal: who did what, when, why, with what result.",
         "history",
@@ -55,6 +59,7 @@ ENTRIES = {
         "What there is to learn: four lessons from the journal, each sentence with its evidence.",
         "retrospective",
     ),
+    "runbook": Entry("The runbook as Markdown, with this environment's names.", "runbook"),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

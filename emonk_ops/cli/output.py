@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import sys
@@ -44,7 +45,7 @@ class Output:
         if self.gone:
             return
         try:
-            self.stream.write(text)
+            self.stream.write(in_encoding(text, self.stream.encoding))
             self.stream.flush()
         except BrokenPipeError:
             self.gone = True
@@ -55,3 +56,22 @@ class Output:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())
         os.close(nowhere)
+
+
+def in_encoding(text: str, encoding: str | None) -> str:
+    r"""What the encoding does not have stands as \uXXXX, which JSON reads as the same."""
+    if encoding is None:
+        return text
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_escaped(one, encoding) for one in text)
+    return text
+
+
+def _escaped(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(character)[1:-1]
+    return character

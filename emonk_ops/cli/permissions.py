@@ -40,10 +40,12 @@ def grants(env: Environment) -> dict[str, tuple[Grant, ...]]:
             env.tick_invoker,
             "only to probe /cron/tick with a token; without it that probe says so",
         ),
+        Grant("roles/run.admin", service, "only for diagnose --fix: give run.invoker back"),
     )
     if env.storage == "firestore":
         why = (
-            "only for inject firestore-outage: take a role away until an instant, and give it back"
+            "only for inject firestore-outage and diagnose --fix: take datastore.user away until "
+            "an instant, and give it back"
         )
         person += (Grant("roles/resourcemanager.projectIamAdmin", project, why),)
     account = [Grant("roles/logging.logWriter", project, "write its log")]

@@ -1,4 +1,4 @@
-"""The project's access policy (Resource Manager API v3), conditions included."""
+"""The access policies of the project and of its service, conditions included."""
 
 from __future__ import annotations
 
@@ -14,29 +14,50 @@ from emonk_ops.settings import Environment
 POLICY_VERSION = 3
 
 
-class GcpProjectAccess:
-    """See `emonk_ops.access_ports.ProjectAccess`."""
+class _Kept:
+    """The policy of one resource, by the client of the product that keeps it."""
 
-    def __init__(self, env: Environment) -> None:
-        from google.cloud.resourcemanager_v3 import ProjectsClient
-
+    def __init__(self, env: Environment, client: Any, resource: str, permission: str) -> None:
         self._env = env
-        self._resource = f"projects/{env.project}"
-        with translated("resourcemanager", env):
-            self._client = client(ProjectsClient, env)
+        self._client = client
+        self._resource = resource
+        self._permission = permission
 
     def policy(self) -> Policy:
         request = {
             "resource": self._resource,
             "options": {"requested_policy_version": POLICY_VERSION},
         }
-        with translated("resourcemanager.projects.getIamPolicy", self._env):
+        with translated(f"{self._permission}.getIamPolicy", self._env):
             return policy_of(self._client.get_iam_policy(request, **reading()))
 
     def set_policy(self, policy: Policy) -> Policy:
         request = {"resource": self._resource, "policy": _message(policy)}
-        with translated("resourcemanager.projects.setIamPolicy", self._env):
+        with translated(f"{self._permission}.setIamPolicy", self._env):
             return policy_of(self._client.set_iam_policy(request, **writing()))
+
+
+class GcpProjectAccess(_Kept):
+    """See `emonk_ops.access_ports.ProjectAccess`."""
+
+    def __init__(self, env: Environment) -> None:
+        from google.cloud.resourcemanager_v3 import ProjectsClient
+
+        with translated("resourcemanager", env):
+            projects = client(ProjectsClient, env)
+        super().__init__(env, projects, f"projects/{env.project}", "resourcemanager.projects")
+
+
+class GcpServiceAccess(_Kept):
+    """Who may call the Cloud Run service: the policy of the service itself (Cloud Run API v2)."""
+
+    def __init__(self, env: Environment) -> None:
+        from google.cloud.run_v2 import ServicesClient
+
+        with translated("run", env):
+            services = client(ServicesClient, env)
+        place = f"projects/{env.project}/locations/{env.service.region}"
+        super().__init__(env, services, f"{place}/services/{env.service.name}", "run.services")
 
 
 def policy_of(message: Any) -> Policy:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from emonk_ops.operations.prerequisites import serving_revision
 from emonk_ops.operations.tick_window import (
     COMPLETED,
     NOT_EXECUTED,
+    RUNNING,
     TickWindow,
     observe,
     of_service,
@@ -53,6 +55,21 @@ def no_errors_or_warnings(tools: Toolbox) -> Finding:
     return _over_window(tools, _no_complaints)
 
 
+def tick_began(tools: Toolbox) -> Finding:
+    """The line with which a tick begins, by the revision that serves: those before it said so too.
+
+    See docs/service-contract.md.
+    """
+    revision = serving_revision(tools).name
+    which = f' AND resource.labels.revision_name="{revision}"'
+    entry = _newest(tools, RUNNING, which)
+    facts = {"revision": revision}
+    if entry is None:
+        hint = f"emonk-ops logs ticks --env {tools.env.name}"
+        return Finding(Verdict.FAIL, f'no line "{RUNNING}" by {revision}', facts, hint)
+    return Finding(Verdict.PASS, f"{utc(entry.timestamp)} by {revision}", facts)
+
+
 def tick_logged_with_metrics(tools: Toolbox) -> Finding:
     """The newest tick line, with the guide's five metrics in it."""
     return _logged(tools, COMPLETED)
@@ -64,13 +81,7 @@ def idle_tick_logged(tools: Toolbox) -> Finding:
 
 
 def _logged(tools: Toolbox, line: str) -> Finding:
-    def newest() -> LogEntry | None:
-        query = f'{of_service(tools.env)} AND jsonPayload.message="{line}"'
-        since = tools.clock.now() - LOOKED_BACK
-        found = tools.logs.entries(query, since=since, newest_first=True, limit=1)
-        return next(iter(found), None)
-
-    entry = ask_until(tools.clock, newest, lambda one: one is not None, seconds=LOG_LAG_SECONDS)
+    entry = _newest(tools, line)
     if entry is None:
         return Finding(Verdict.FAIL, f'no line "{line}" in the log')
     missing = [name for name in METRICS if name not in entry.payload]
@@ -79,6 +90,18 @@ def _logged(tools: Toolbox, line: str) -> Finding:
         return Finding(Verdict.FAIL, f"the tick line lacks {', '.join(missing)}", facts)
     told = ", ".join(f"{name} {int(entry.payload[name])}" for name in METRICS)
     return Finding(Verdict.PASS, f"{utc(entry.timestamp)}: {told}", facts)
+
+
+def _newest(tools: Toolbox, line: str, which: str = "") -> LogEntry | None:
+    """Waits for the lag of logs."""
+    query = f'{of_service(tools.env)} AND jsonPayload.message="{line}"{which}'
+
+    def newest() -> LogEntry | None:
+        since = tools.clock.now() - LOOKED_BACK
+        found = tools.logs.entries(query, since=since, newest_first=True, limit=1)
+        return next(iter(found), None)
+
+    return ask_until(tools.clock, newest, lambda one: one is not None, seconds=LOG_LAG_SECONDS)
 
 
 def _over_window(tools: Toolbox, judge: Callable[[TickWindow], Finding]) -> Finding:

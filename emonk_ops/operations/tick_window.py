@@ -22,6 +22,7 @@ from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.settings import Environment
 from emonk_ops.toolbox import Toolbox
 
+RUNNING = "Running scheduler tick"
 COMPLETED = "Scheduler tick completed"
 NOT_EXECUTED = "Scheduler tick not executed"  # this revision or path is not the driver
 LATEST_START = timedelta(seconds=30)  # dispatch comes some seconds after the slot, and logs lag

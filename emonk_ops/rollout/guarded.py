@@ -65,6 +65,10 @@ class GuardedPorts:
         return cast("ProjectAccess", _Guarded(self._ports.access, self._require))
 
     @property
+    def invokers(self) -> ProjectAccess:
+        return cast("ProjectAccess", _Guarded(self._ports.invokers, self._require))
+
+    @property
     def clock(self) -> Clock:
         return self._ports.clock
 

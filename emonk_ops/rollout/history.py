@@ -92,11 +92,11 @@ def _event(record: Record) -> str:
             return f"{body['verdict']} {body['id']}: {body['summary']}"
         case "attested":
             return f"attested {body['check']}: {body['word']}"
-        case "step.ended" | "rollback.step.ended" | "drill.step.ended":
+        case "step.ended" | "rollback.step.ended" | "drill.step.ended" | "repair.step.ended":
             word = "done" if body["changed"] else "already so"
             told = str(body["summary"]).removeprefix("already so: ")
             return f"{word} {body['id']}: {told} ({body['seconds']:.1f} s)"
-        case "step.failed" | "rollback.step.failed" | "drill.step.failed":
+        case "step.failed" | "rollback.step.failed" | "drill.step.failed" | "repair.step.failed":
             return f"failed {body['id']}: {body['message']}"
         case "forced":
             return f"FORCED past the gate: {body['passed']}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from emonk_ops.errors import ExitCode, Interrupted, OpsError, Refused, most_urgent
 from emonk_ops.rollout.gates import closed_gate
+from emonk_ops.rollout.guide.listing import Listed, listed
 from emonk_ops.rollout.model import Check, Soak, Stage, Step, StepResult, soak_check
 from emonk_ops.rollout.standing import Standing
 from emonk_ops.toolbox import Toolbox
@@ -47,13 +48,17 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """The stage as it would go now. `closed` is why it may not start, if so."""
+    """The stage as it would go now. `closed` is why it may not start, if so.
+
+    `guide` are the lines of the rollout guide that belong to it, each with what answers it.
+    """
 
     stage: Stage
     checks: dict[str, tuple[Check, ...]]
     steps: tuple[PlannedStep, ...]
     closed: Refused | None
     soaks: tuple[Soak, ...] = ()
+    guide: tuple[Listed, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -74,6 +79,7 @@ class StagePlan:
                 {"id": f"soak-{one.id}", "sentence": one.sentence, "seconds": one.needed_seconds}
                 for one in self.soaks
             ],
+            "guide": [one.to_data() for one in self.guide],
         }
 
 
@@ -93,6 +99,7 @@ def plan_stage(stage: Stage, tools: Toolbox, standing: Standing) -> StagePlan:
         soaks=tuple(one for one in (before, behind) if one is not None),
         steps=preview_all(stage.plan(env), tools),
         closed=closed_gate(stage, standing, env.name),
+        guide=listed(stage.number, env),
     )
 
 

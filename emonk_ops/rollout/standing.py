@@ -13,6 +13,7 @@ from emonk_ops.rollout.model import Attestation
 from emonk_ops.rollout.records import Record
 from emonk_ops.rollout.runs import Capture, Run, left_half_way
 
+REPAIRS = "diagnose"  # each repair is whole by itself, and the next diagnosis looks anew
 REVIEWS = "validate"  # it changes nothing, and goes on with the days that were not read
 NO_CAPTURE = 0  # of a hold that no rollback set
 LONGEST_REASON = 160  # on a screen; the journal keeps it whole
@@ -71,7 +72,7 @@ class Standing:
     @property
     def unfinished(self) -> tuple[Run, ...]:
         """Runs that stopped half way and whose command has not ended since."""
-        return left_half_way(self.runs.values(), apart=(injections.COMMAND, REVIEWS))
+        return left_half_way(self.runs.values(), apart=(injections.COMMAND, REPAIRS, REVIEWS))
 
 
 def stand(records: Iterable[Record]) -> Standing:

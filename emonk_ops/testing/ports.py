@@ -111,3 +111,5 @@ class InMemoryPorts:
         self.monitoring = InMemoryMonitoring(world)
         self.storage_faults = InMemoryStorageFaults(world)
         self.access = InMemoryAccess(world)
+        self.invokers = InMemoryAccess(world)
+        self.invokers.grant("roles/run.invoker", "allUsers")

@@ -157,6 +157,7 @@ class InMemoryWorld:
         metrics: dict[str, Any] = {"jobs_checked": n, "jobs_due": n, "jobs_executed": n}
         metrics |= {"jobs_succeeded": n, "jobs_failed": 0}
         if drives:
+            self.write("Running scheduler tick")
             self.write("Scheduler tick completed", **metrics)
         self.write_request("/cron/tick", 200, agent)
         return metrics if drives else {"executed": False, "reason": "not the driver", **metrics}

@@ -89,7 +89,8 @@ class TickRun:
         while (free := self._engine.limits.concurrency - len(self._running)) > 0:
             if not await self._may_go_on():
                 more = bool(self._buffer) or not self._drained or self._completions.due_again
-                self._tally.more_due = more or self._keys.waiting
+                # Asked again while the last results are written, when the buffer is empty already.
+                self._tally.more_due |= more or self._keys.waiting
                 runnable = [s.job for s, found in self._buffer if isinstance(found, Runnable)]
                 await self._keys.free(runnable)
                 self._buffer.clear()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emonk_ops.cli.output import in_encoding
 from emonk_ops.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -207,3 +209,26 @@ def test_completion_imports_nothing_heavy_and_completes() -> None:
     assert "stage" in ended.stdout
     assert " google" not in ended.stderr
     assert " grpc\n" not in ended.stderr
+
+
+def test_a_stream_without_unicode_gets_escapes_and_no_traceback(place: Place) -> None:
+    def type_into_ascii(*argv: str) -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        words = place.command(*argv)
+        return subprocess.run(
+            words, cwd=place.folder, env=environ, capture_output=True, text=True, timeout=PATIENCE
+        )
+
+    screen = type_into_ascii("stage", "1", "--env", "qa", "--plan")
+    assert screen.returncode == 0, screen.stderr
+    assert "\\u2705 Agent Core created" in screen.stdout
+    answer = type_into_ascii("stage", "1", "--env", "qa", "--plan", "--json")
+    guide = json.loads(answer.stdout)["data"]["plan"]["guide"]
+    assert "✅ Agent Core created" in [one["line"] for one in guide]
+
+
+def test_what_an_encoding_lacks_is_still_json() -> None:
+    text = '{"said": "é… 😀"}'
+    assert in_encoding(text, "utf-8") == in_encoding(text, None) == text
+    assert in_encoding(text, "latin-1").startswith('{"said": "é\\u2026')
+    assert json.loads(in_encoding(text, "ascii")) == json.loads(text)

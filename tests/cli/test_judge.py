@@ -29,7 +29,7 @@ from emonk_ops.tick.jobs import canonical
 from emonk_ops.toolbox import Toolbox
 from tests.judging.day_model import Day
 from tests.judging.test_day import Told
-from tests.unit.operations.test_injection_judging import duplicate, killed, strangers
+from tests.unit.operations.injection_evidence import duplicate, killed, strangers
 
 RUN, BARE = "5f0c11d2aa70", "77aa00cc1122"
 

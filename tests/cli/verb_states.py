@@ -259,9 +259,9 @@ def _locked_alive(folder: Folder) -> None:
 
 
 def _locked_dead(folder: Folder) -> None:
-    """Its process id is another process's by now."""
+    """Its process id is another process's by now: of one that a test cannot be born with."""
     _cut_over(folder)
-    _lease(folder, folder.desk.who.machine, os.getppid())
+    _lease(folder, folder.desk.who.machine, 1)
 
 
 def _locked_by_hand(folder: Folder) -> None:

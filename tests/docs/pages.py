@@ -21,6 +21,8 @@ BLOCK = re.compile(
     flags=re.MULTILINE | re.DOTALL,
 )
 TYPED = re.compile(r"`(?P<text>(?:[^`\n]|\n(?!\n))+)`")
+ASIDE = str.maketrans("&|;>", "\0\1\2\3")
+BACK = str.maketrans("\0\1\2\3", "&|;>")
 PLACEHOLDERS = re.compile(r"[A-Z][A-Z0-9_]*|…|\.\.\.")
 
 
@@ -74,22 +76,26 @@ def typed_in(line: str, program: str) -> Iterator[list[str]]:
         yield from typed_in(inner, program)
     for part in re.split(r"&&|\|\|?|;", _quoted_aside(line)):
         part = re.sub(r"\d?>>?\s*\S+", "", part)
-        words = shlex.split(part.replace("\0", "|").replace("\1", ";"), comments=True)
+        words = shlex.split(part.translate(BACK), comments=True)
         if words[:1] == [program]:
             yield words[1:]
 
 
 def _quoted_aside(line: str) -> str:
-    """What ends a command does not end it inside quotes."""
-    return re.sub(
-        r"'[^']*'|\"[^\"]*\"", lambda one: one[0].replace("|", "\0").replace(";", "\1"), line
-    )
+    """What ends a command or redirects it does not do so inside quotes."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"", lambda one: one[0].translate(ASIDE), line)
 
 
-def spans(page: str) -> Iterator[list[str]]:
-    """The words of each piece of code in the prose, once for each word that a bar parts."""
+def spans(page: str) -> Iterator[str]:
+    """Each piece of code in the prose."""
     for one in TYPED.finditer(prose(page)):
-        yield from _alternatives(_words(one["text"].replace("\\|", "|")))
+        yield one["text"].replace("\\|", "|")
+
+
+def mentioned(page: str) -> Iterator[list[str]]:
+    """The words of each piece of code in the prose, once for each word that a bar parts."""
+    for text in spans(page):
+        yield from _alternatives(_words(text))
 
 
 def _words(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from tests.docs import pages
         ("emonk-ops jobs list --json > jobs.json 2>&1", [["jobs", "list", "--json"]]),
         ('eval "$(emonk-ops sandbox env)"', [["sandbox", "env"]]),
         ("emonk-ops hold --reason 'a; b | c'", [["hold", "--reason", "a; b | c"]]),
+        ("emonk-ops hold --reason 'n >= 3'", [["hold", "--reason", "n >= 3"]]),
         ("echo emonk-ops status", []),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_healthy_day_is_covered_and_meets_every_criterion(tmp_path: Path, minu
     assert criteria(looks) == set()
     assert sum(one.covered_seconds for one in looks) == 24 * 3600
     verdicts = {name: found.verdict for name, found in told.findings().items()}
-    few = {"latency-p99", "error-rate"} if minutes == 5 else set()
+    few = {"latency-p99", "error-rate", "storage-errors-target"} if minutes == 5 else set()
     assert {name for name, found in verdicts.items() if found is not Verdict.PASS} == few
 
 
@@ -150,9 +150,22 @@ def test_a_tendency_fails_where_its_share_is_proven_too_large(
 def test_transient_errors_are_left_out_and_told(tmp_path: Path) -> None:
     told = Told(Day(1, 24.0, "transient errors"), tmp_path)
     assert criteria(told.looks()) == set()
-    found = told.findings()["error-rate"]
-    assert found.verdict is Verdict.PASS
-    assert found.facts["transient_storage_errors"] == 9
+    found = told.findings()
+    assert found["error-rate"].verdict is Verdict.PASS
+    assert found["error-rate"].facts["transient_storage_errors"] == 9
+    assert found["storage-errors-target"].verdict is Verdict.PASS
+    assert found["storage-errors-target"].facts["transient"] == 9
+
+
+def test_a_missed_target_of_storage_errors_is_told_and_blocks_nothing(tmp_path: Path) -> None:
+    told = Told(Day(1, 24.0, "firestore errors", range(60, 90)), tmp_path)
+    found = told.findings()["storage-errors-target"]
+    assert found.verdict is Verdict.FAIL
+    assert "the target is 0.1%" in found.summary
+    (check,) = (
+        one for one in acceptance_checks(told.tools.env) if one.id == "storage-errors-target"
+    )
+    assert check.advisory
 
 
 def test_lost_lines_cover_nothing_and_prove_nothing(tmp_path: Path) -> None:

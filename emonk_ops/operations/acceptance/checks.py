@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from emonk_ops.operations.acceptance.appendix import appendix_checks
 from emonk_ops.operations.acceptance.criteria import Criteria
-from emonk_ops.operations.acceptance.findings import CRITERIA, Judge
+from emonk_ops.operations.acceptance.findings import CRITERIA, Judge, storage_errors
 from emonk_ops.operations.acceptance.first_hour import first_hour_checks
 from emonk_ops.operations.acceptance.window import whole
 from emonk_ops.rollout.model import Check, Finding
@@ -30,8 +30,15 @@ def acceptance_checks(env: Environment) -> tuple[Check, ...]:
         )
         for name, sentence, judge in CRITERIA
     )
+    # A target of the guide's monitoring and no criterion: it is told, and its alert acts at 1 %.
+    target = Check(
+        "storage-errors-target",
+        "Firestore error rate: target <0.1%",
+        _over_the_soak(storage_errors),
+        advisory=True,
+    )
     appendix = appendix_checks(env) if env.gated_by else ()
-    return (*first_hour_checks(env), *measured, *appendix)
+    return (*first_hour_checks(env), *measured, target, *appendix)
 
 
 def _over_the_soak(judge: Judge) -> Callable[[Toolbox], Finding]:

@@ -114,6 +114,24 @@ def latency(stretch: Stretch, criteria: Criteria) -> Finding:
     return Finding(Verdict.PASS, told, facts)
 
 
+def storage_errors(stretch: Stretch, criteria: Criteria) -> Finding:
+    """Lasting ones in all calls; what a repetition mends is told beside it."""
+    counted, limit = stretch.counted, criteria.storage_error_rate
+    bad = counted.lasting
+    n = max(counted.storage_ops, bad)  # a service may count errors and not its calls
+    bound = error_rate_bound(n, bad)
+    facts = {"n": n, "lasting": bad, "transient": counted.transient, "bound": round(bound, 5)}
+    told = (
+        f"{bad} lasting errors in {n} calls to Firestore (below {bound:.2%} at 95 %), "
+        f"{counted.transient} transient ones left out; the target is {limit:.1%}"
+    )
+    if n and bad / n >= limit and error_rate_bound(n, n - bad) < 1 - limit:
+        return Finding(Verdict.FAIL, told, facts)
+    if bound >= limit or stretch.lines_lost:
+        return Finding(Verdict.INCONCLUSIVE, told, facts)
+    return Finding(Verdict.PASS, told, facts)
+
+
 def within_cadence(stretch: Stretch, _criteria: Criteria) -> Finding:
     """First attempts end before the next tick is over; and no tick found work that old."""
     counted = stretch.counted

@@ -15,26 +15,36 @@ Lines = Sequence[tuple[str, dict[str, Any]]]
 
 
 def board(env: Environment) -> dict[str, Any]:
-    widgets = [*_guide_panels(env), *_further_panels(env)]
+    widgets = panels(env)
     return {
         "displayName": f"Scheduled jobs of {env.service.name} ({env.name})",
         "labels": labels(env, "board"),
         "mosaicLayout": {
             "columns": COLUMNS,
-            "tiles": [_tile(number, widget) for number, widget in enumerate(widgets)],
+            "tiles": [
+                _tile(number, {"id": name, **widget})
+                for number, (name, widget) in enumerate(widgets.items())
+            ],
         },
     }
 
 
-def _guide_panels(env: Environment) -> list[dict[str, Any]]:
+def panels(env: Environment) -> dict[str, dict[str, Any]]:
+    """Widgets by their id."""
+    return {**_guide_panels(env), **_further_panels(env)}
+
+
+def _guide_panels(env: Environment) -> dict[str, dict[str, Any]]:
     path = env.service.tick_path
-    return [
-        _chart(
+    return {
+        "scheduler-executions": _chart(
             "Cloud Scheduler executions, by severity",
             [_count(env, "scheduler_attempts", "severity", SCHEDULER)],
         ),
-        _chart(f"Requests for {path}, by status", [_count(env, "tick_requests", "status")]),
-        _chart(
+        "tick-requests": _chart(
+            f"Requests for {path}, by status", [_count(env, "tick_requests", "status")]
+        ),
+        "tick-latency": _chart(
             "Tick latency in ms: mean, p99, and mean without handlers",
             [
                 _measured(env, "tick_duration", "REDUCE_MEAN"),
@@ -42,11 +52,11 @@ def _guide_panels(env: Environment) -> list[dict[str, Any]]:
                 _measured(env, "tick_overhead", "REDUCE_MEAN"),
             ],
         ),
-        _chart(
+        "jobs": _chart(
             "Jobs: executed, succeeded, failed, dead",
             [_count(env, one) for one in ("executions", "jobs_succeeded", "jobs_failed", "dead")],
         ),
-        _chart(
+        "errors-by-type": _chart(
             "Errors: of jobs by type, of ticks, of storage (lasting, transient)",
             [
                 _count(env, "jobs_failed", "error_type"),
@@ -55,30 +65,30 @@ def _guide_panels(env: Environment) -> list[dict[str, Any]]:
                 _count(env, "storage_transient_ticks"),
             ],
         ),
-    ]
+    }
 
 
-def _further_panels(env: Environment) -> list[dict[str, Any]]:
-    return [
-        _chart(
+def _further_panels(env: Environment) -> dict[str, dict[str, Any]]:
+    return {
+        "lag": _chart(
             "Lag in s: p99 and mean of the worst slot of a tick",
             [
                 _measured(env, "lag", "REDUCE_PERCENTILE_99"),
                 _measured(env, "lag", "REDUCE_MEAN"),
             ],
         ),
-        _chart(
+        "leases": _chart(
             "Leases: lost, rescued, and results that came too late",
             [_count(env, one) for one in ("leases_lost", "rescued", "duplicates")],
         ),
-        _chart(
+        "cost": _chart(
             "Cost: Firestore reads and writes billed per tick, jobs read and written",
             [
                 _measured(env, one, "REDUCE_MEAN")
                 for one in ("billed_reads", "billed_writes", "storage_reads", "storage_writes")
             ],
         ),
-        {
+        "cost-of-a-month": {
             "title": "What it costs in a month",
             "text": {
                 "content": "The billed reads and writes of a tick times the ticks of a month, with "
@@ -86,7 +96,7 @@ def _further_panels(env: Environment) -> list[dict[str, Any]]:
                 "format": "MARKDOWN",
             },
         },
-    ]
+    }
 
 
 def _tile(number: int, widget: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from emonk_ops.access_ports import Binding, Condition, Policy
+from emonk_ops.access_ports import Binding, Condition, Policy, ProjectAccess
 from emonk_ops.errors import Conflict, RestoreIncomplete
 from emonk_ops.toolbox import Toolbox
 
@@ -82,20 +82,32 @@ def given_back(policy: Policy, action: Mapping[str, Any]) -> Policy:
 def change(
     tools: Toolbox, merge: Callable[[Policy, Mapping[str, Any]], Policy], action: Mapping[str, Any]
 ) -> bool:
+    """The project's policy with `action` merged in. False: already so."""
+    return merged(tools.access, lambda policy: merge(policy, action))
+
+
+def merged(policies: ProjectAccess, merge: Callable[[Policy], Policy]) -> bool:
     """Read, merge, write with the etag; again when somebody was quicker. False: already so."""
     for attempt in range(TRIES):
-        policy = tools.access.policy()
-        wanted = merge(policy, action)
+        policy = policies.policy()
+        wanted = merge(policy)
         if _plain(wanted) == _plain(policy):
             return False
         try:
-            tools.access.set_policy(wanted)
+            policies.set_policy(wanted)
         except Conflict:
             if attempt == TRIES - 1:
                 raise
             continue
         return True
     return False
+
+
+def given(policy: Policy, member: str, role: str) -> Policy:
+    """The policy with the role given to the member, always."""
+    if has_always(policy, member, role):
+        return policy
+    return replace(policy, bindings=tuple(_with(list(policy.bindings), member, role)))
 
 
 def differences(policy: Policy, action: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from emonk_ops.sandbox.store import Store
 KIND = "iam.policy"
 SETTINGS = "iam.settings"
 MEMBERS = ("user:", "serviceAccount:", "group:", "domain:", "principal:", "principalSet:")
+DELETED = re.compile(r"^deleted:(.+)\?uid=\d+$")
 OPEN = ("allUsers", "allAuthenticatedUsers")
 CONDITIONAL_VERSION = 3
 MOST_HISTORY = 20
@@ -123,6 +125,8 @@ def _checked(wanted: Policy) -> list[policy_pb2.Binding]:
 
 
 def _check_member(member: str) -> None:
+    # A deleted account's bindings stay, with its id behind it, and are written back with the rest.
+    member = DELETED.sub(r"\1", member)
     known = member in OPEN or (member.startswith(MEMBERS) and member.partition(":")[2])
     if not known:
         raise errors.invalid(f"Invalid member: {member}.")

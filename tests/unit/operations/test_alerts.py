@@ -18,6 +18,7 @@ from emonk_ops.errors import (
     UsageError,
 )
 from emonk_ops.monitoring_ports import Incident, Kind
+from emonk_ops.operations.alerts.board import panels
 from emonk_ops.operations.alerts.checking import check
 from emonk_ops.operations.alerts.diff import differences
 from emonk_ops.operations.alerts.keeping import (
@@ -254,6 +255,13 @@ def test_what_is_not_so_when_read_back_is_no_success(tools: Toolbox, world: InMe
     world.after = drift
     with pytest.raises(StepFailed, match="still differs: policy Scheduler Lag"):
         apply(tools, Part.ALERTS)
+
+
+def test_each_widget_of_the_dashboard_has_its_id(tools: Toolbox) -> None:
+    apply(tools, Part.DASHBOARD)
+    (board,) = tools.monitoring.listed(Kind.DASHBOARD)
+    kept = {one["widget"]["id"]: one["widget"] for one in board["mosaicLayout"]["tiles"]}
+    assert {name: {"id": name, **widget} for name, widget in panels(tools.env).items()} == kept
 
 
 def test_a_dashboard_changed_in_between_is_not_overwritten(tools: Toolbox) -> None:

@@ -163,6 +163,17 @@ def test_the_newest_tick_line_is_read_with_the_guide_s_five_metrics(
     assert tick_metrics.tick_logged_with_metrics(ticking).verdict is Verdict.FAIL
 
 
+def test_the_line_with_which_a_tick_begins_is_the_serving_revision_s(
+    ticking: Toolbox, world: InMemoryWorld
+) -> None:
+    tick_job.trigger(ticking)
+    assert tick_metrics.tick_began(ticking).verdict is Verdict.PASS
+    deploy.ensure_legacy_revision(ticking)
+    found = tick_metrics.tick_began(ticking)
+    assert found.verdict is Verdict.FAIL
+    assert f'no line "Running scheduler tick" by {world.serving}' in found.summary
+
+
 def test_no_tick_line_at_all_fails_after_the_lag_of_logs(
     tools: Toolbox, ports: InMemoryPorts
 ) -> None:

@@ -103,6 +103,14 @@ async def test_more_jobs_of_a_key_than_may_wait_in_line_are_polled_again() -> No
     assert (task.result().jobs_succeeded, task.result().key_busy) == (9, 0)
 
 
+async def test_what_one_poll_saw_and_the_budget_left_is_more_due() -> None:
+    bench = Bench(page=200, concurrency=2, tick_budget_seconds=30)
+    task = await bench.start(**{f"a{number}": None for number in range(9)})
+    await bench.clock.advance(100)
+    report = task.result()
+    assert (report.jobs_executed, report.jobs_due, report.more_due) == (4, 9, True)
+
+
 async def test_what_the_budget_leaves_of_a_key_is_due_and_counted() -> None:
     bench = Bench()
     task = await bench.start(**{f"a{number}": "a" for number in range(5)})

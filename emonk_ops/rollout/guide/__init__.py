@@ -1,0 +1,1 @@
+"""Each line of the rollout guide, and what answers it: its stages, monitoring and appendix."""

@@ -1,0 +1,56 @@
+"""Plants every fault in a sandbox and prints a table: what was named, and whether --fix healed it.
+
+`python -m tests.diagnosing [NAME…]` plants only those whose name contains a NAME.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from emonk_ops.clock import Stopwatch
+from tests.diagnosing.faults import FAULTS, Fault
+from tests.diagnosing.rounds import Round, played
+from tests.diagnosing.ward import Ward, ward
+
+DAY = timedelta(hours=24)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(names: list[str]) -> int:
+    chosen = [one for one in FAULTS if not names or any(name in one.name for name in names)]
+    with tempfile.TemporaryDirectory(prefix="emonk-ward-") as folder, ward(Path(folder)) as found:
+        wrong = sum(not _told(fault, found) for fault in chosen)
+        if not names:
+            wrong += not _healthy_day(found)
+    say(f"{len(chosen)} faults planted, {wrong} told wrongly")
+    return 1 if wrong else 0
+
+
+def _told(fault: Fault, found: Ward) -> bool:
+    watch = Stopwatch()
+    one: Round = played(fault, found)
+    mark = "ok" if one.right else "WRONG"
+    healed = {None: "", True: "healed", False: "NOT HEALED"}[one.healed]
+    named = ", ".join(one.named) or "nothing"
+    say(f"{mark:5} {fault.issue:20} {fault.name:32} {named:50} {healed:10} {watch.seconds:5.1f} s")
+    if not one.right:
+        say("\n".join(f"      {line}" for line in one.lines))
+    return one.right and one.healed is not False
+
+
+def _healthy_day(found: Ward) -> bool:
+    found.passes(DAY)
+    one = found.diagnosis(DAY)
+    say(f"{'ok' if one.code == 0 else 'WRONG':5} healthy 24 hours: {one.sentence}")
+    return one.code == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
