@@ -12,13 +12,14 @@ import typer
 from emonk_ops.cli import options
 from emonk_ops.cli.command import command
 from emonk_ops.cli.desk import Desk
+from emonk_ops.cli.diagnosed import lines_of, plain
 from emonk_ops.cli.durations import parsed
 from emonk_ops.cli.staying import Minutes
 from emonk_ops.errors import ExitCode, OpsError, UsageError
 
 if TYPE_CHECKING:
     from emonk_ops.operations.diagnosing.diagnosis import Diagnosis
-    from emonk_ops.operations.diagnosing.model import Issue, Named
+    from emonk_ops.operations.diagnosing.model import Issue
     from emonk_ops.toolbox import Toolbox
 
 STAGE_4 = 4
@@ -115,19 +116,6 @@ def show(desk: Desk, found: Diagnosis) -> None:
         desk.screen.line(line)
 
 
-def lines_of(found: Diagnosis) -> list[str]:
-    """The conclusion first: who reads it may be half awake."""
-    lines = [found.sentence]
-    for number, one in enumerate(found.causes, 1):
-        lines += cause_lines(number, one)
-    lines.append("measured:")
-    for symptom, finding in found.symptoms:
-        lines.append(f"  {finding.verdict:12} {symptom.issue}: {finding.summary}")
-    lines.append(f"looked at: {found.looked_at}")
-    lines += [f"  not seen: {name}: {one.message}" for name, one in found.seen.blind.items()]
-    return lines
-
-
 def answer(desk: Desk, found: Diagnosis, more: Mapping[str, object]) -> ExitCode:
     hint = found.causes[0].command if found.causes else ""
     errors: tuple[OpsError, ...] = ()
@@ -135,26 +123,6 @@ def answer(desk: Desk, found: Diagnosis, more: Mapping[str, object]) -> ExitCode
         errors = tuple(found.seen.blind.values())[:1]
         hint = hint or (errors[0].hint if errors else "")
     return desk.answer({**plain(found), **more}, code=found.code, errors=errors, hint=hint)
-
-
-def plain(found: Diagnosis) -> dict[str, object]:
-    from emonk_ops.rollout.redaction import redacted
-
-    data: dict[str, object] = redacted(found.to_data())
-    return data
-
-
-def cause_lines(number: int, one: Named) -> list[str]:
-    lines = [
-        f"{number}. {one.cause.id}: {one.cause.sentence}",
-        f"   evidence: {one.suspect.evidence}",
-        f"   guide: {one.cause.resolution}",
-        f"   see: {one.see}",
-        f"   do: {one.command}",
-    ]
-    if one.cause.fix:
-        lines.append(f"   --fix does it: {one.cause.fix}")
-    return [*lines, f"   over when: {one.over}"]
 
 
 def _recorded(desk: Desk) -> tuple[bool, datetime | None]:

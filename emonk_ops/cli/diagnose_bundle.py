@@ -55,7 +55,7 @@ def _write(path: Path, blob: bytes) -> None:
 
 
 def _add_diagnosis(desk: Desk, parts: Parts, found: Diagnosis) -> None:
-    from emonk_ops.cli.diagnose import lines_of, plain
+    from emonk_ops.cli.diagnosed import lines_of, plain
     from emonk_ops.rollout.redaction import redacted
 
     text = "\n".join(map(str, redacted(lines_of(found)))) + "\n"

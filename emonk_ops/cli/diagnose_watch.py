@@ -36,7 +36,7 @@ def watch_for(
 
 
 def _tell(desk: Desk, found: Diagnosis, before: list[str]) -> None:
-    from emonk_ops.cli.diagnose import cause_lines, plain
+    from emonk_ops.cli.diagnosed import cause_lines, plain
 
     stamp = f"{found.seen.now:%Y-%m-%d %H:%M:%S}Z"
     ids = {one.cause.id for one in found.causes}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,10 @@ import typer
 from emonk_ops.cli import options
 from emonk_ops.cli.command import command, group
 from emonk_ops.cli.desk import Desk
+from emonk_ops.cli.log_lines import entry_data, show_calls
 from emonk_ops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from emonk_ops.operations.api_calls import ApiCall
     from emonk_ops.ports import LogEntry
 
 logs_app = group("The service's log, through the Logging API.")
@@ -76,13 +75,6 @@ def firestore(
     from emonk_ops.cli.logs_firestore import show
 
     return show(desk, limit, hours, show_query)
-
-
-def show_calls(desk: Desk, calls: Sequence[ApiCall]) -> None:
-    """Each as it can be made by hand."""
-    for call in calls:
-        for line in call.lines():
-            desk.screen.line(line)
 
 
 def _show(
@@ -146,16 +138,3 @@ def _plain(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # Cloud Logging gives numbers back as floats
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def entry_data(entry: LogEntry) -> dict[str, object]:
-    return {
-        "timestamp": entry.timestamp.isoformat(),
-        "severity": entry.severity,
-        "message": entry.message,
-        "log": entry.log,
-        "payload": dict(entry.payload),
-        "http": dict(entry.http),
-        "insert_id": entry.insert_id,
-        "revision": entry.resource.get("revision_name", ""),
-    }

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from emonk_ops.cli.desk import Desk
-from emonk_ops.cli.logs import entry_data, show_calls
+from emonk_ops.cli.log_lines import entry_data, show_calls
 from emonk_ops.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def _act(
     show_query: bool = False,
 ) -> ExitCode:
     from emonk_ops.cli.consent import require_flag
-    from emonk_ops.cli.logs import show_calls
+    from emonk_ops.cli.log_lines import show_calls
     from emonk_ops.operations.api_calls import job_call
     from emonk_ops.rollout.book import Heading
 

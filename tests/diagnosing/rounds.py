@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emonk_ops.cli.diagnose import lines_of
+from emonk_ops.cli.diagnosed import lines_of
 from tests.diagnosing.faults import Fault
 from tests.diagnosing.on_call import typed_for
 from tests.diagnosing.ward import Ward
