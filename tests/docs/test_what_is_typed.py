@@ -20,7 +20,7 @@ OPERATORS = (
     "docs/cleanup.md",
     "docs/rehearsal.md",
 )
-ELSEWHERE = {"runbook.md"}  # only parsed here: it wants its faults planted
+ELSEWHERE = {"runbook.md"}  # tests/diagnosing types it, while its faults are planted
 # The README's clock is the real one, on which a reader waits; its folder is the reader's.
 CLOCK = ("--clock real", "--clock virtual")
 
