@@ -59,7 +59,9 @@ ENTRIES = {
         "What there is to learn: four lessons from the journal, each sentence with its evidence.",
         "retrospective",
     ),
-    "runbook": Entry("The runbook as Markdown, with this environment's names.", "runbook"),
+    "runbook": Entry(
+        "Print the runbook as Markdown: symptoms, causes, commands, whom to call.", "runbook"
+    ),
     "cost": Entry(
         "What Firestore and Cloud Scheduler cost in a month, from what the ticks read and wrote.",
         "cost",

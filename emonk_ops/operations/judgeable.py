@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from emonk_ops.errors import NotOffered
+from emonk_ops.operations import carry
 from emonk_ops.operations.cadence import longest_pause
-from emonk_ops.operations.job_definitions import known_jobs
+from emonk_ops.operations.job_audit import jobs_of
+from emonk_ops.operations.job_definitions import Definitions, known_jobs
 from emonk_ops.operations.judging.comparison import lease_of, rules_of
 from emonk_ops.rollout.model import Finding, Verdict
 from emonk_ops.toolbox import Toolbox
@@ -20,7 +22,7 @@ def jobs_to_judge(tools: Toolbox) -> Finding:
     now = tools.clock.now()
     end = now + timedelta(hours=tools.env.shadow_hours)
     try:
-        found = known_jobs(tools)
+        found = _jobs_that_will_be_there(tools)
     except NotOffered as error:
         return Finding(Verdict.FAIL, error.message, hint=error.hint)
     known = found.jobs
@@ -37,6 +39,14 @@ def jobs_to_judge(tools: Toolbox) -> Finding:
         facts,
         _another(tools, recorded=found.recorded),
     )
+
+
+def _jobs_that_will_be_there(tools: Toolbox) -> Definitions:
+    """Those that an interrupted run took from one revision and did not bring: the stage does."""
+    if left := carry.unfinished(tools):
+        source = f"the export that {left.from_revision} gave an interrupted run"
+        return Definitions(tuple(jobs_of(iter(left.document["jobs"]))), source=source)
+    return known_jobs(tools)
 
 
 def _another(tools: Toolbox, *, recorded: bool) -> str:

@@ -95,21 +95,27 @@ def read(channel: grpc.Channel, name: str) -> str:
 
 
 @pytest.fixture(params=["on the sandbox", "on Google's emulator"])
-def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, int, int]]:
+    """Its address, how many rounds, and in how many of them nobody may win."""
     if request.param == "on the sandbox":
         endpoint: Endpoint = request.getfixturevalue("firestore_embedded")
-        yield endpoint.grpc, ROUNDS
+        yield endpoint.grpc, ROUNDS, 0
         return
     emulator: Emulator = request.getfixturevalue("firestore_emulator")
-    yield emulator.address, max(1, ROUNDS // 50 if ON_DEMAND else 1)
+    rounds = max(2, ROUNDS // 50 if ON_DEMAND else 2)
+    yield emulator.address, rounds, rounds // 2
 
 
 @pytest.mark.timeout(1800)
-def test_of_eight_processes_exactly_one_claims_a_document(place: tuple[str, int]) -> None:
-    address, rounds = place
+def test_of_eight_processes_exactly_one_claims_a_document(place: tuple[str, int, int]) -> None:
+    address, rounds, patience = place
+    rounds_run = list(winners(address, rounds))
     wrong = [
         (number, said)
-        for number, (said, held) in enumerate(winners(address, rounds))
-        if said["won"] != 1 or said["lost"] != RACERS - 1 or not held
+        for number, (said, held) in enumerate(rounds_run)
+        if said["won"] > 1 or said["won"] + said["lost"] != RACERS or held != bool(said["won"])
     ]
     assert wrong == []
+    # On a busy machine Google's emulator gives up on all eight, each waiting for the others' locks.
+    unclaimed = sum(not held for _, held in rounds_run)
+    assert unclaimed <= patience
