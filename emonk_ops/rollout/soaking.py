@@ -30,6 +30,7 @@ from emonk_ops.toolbox import Toolbox
 DRIFT = "drift"
 SHORTEST_SLEEP_SECONDS = 15.0
 MOST_EXTENSIONS = 3
+MOST_LOOKS = 64  # of one that waits: an extended hour is looked at less often than a plain one
 PARTS_TOLD = 12
 
 
@@ -201,7 +202,8 @@ class Soaking:
         return f"; NO EVIDENCE: the guide asks for {_hours(self._soak.guide_seconds)}"
 
     def _sleep(self, state: SoakState, now: datetime) -> None:
-        seconds = min(self._soak.every_seconds, state.left_seconds + SHORTEST_SLEEP_SECONDS)
+        every = max(self._soak.every_seconds, state.needed_seconds / MOST_LOOKS)
+        seconds = min(every, state.left_seconds + SHORTEST_SLEEP_SECONDS)
         self._tell(state)
         clock = self._tools.clock
         # The machine's clock only says when to look again; what counts is the server's.
