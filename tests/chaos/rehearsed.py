@@ -24,7 +24,7 @@ from emonk_ops.wiring import Wiring
 
 CRASHING = Path(__file__).with_name("crashing_cli.py")
 SIGKILLED = -9
-EVENTS = re.compile(r"^(journal|call|inside) events: (\d+)$", re.MULTILINE)
+EVENTS = re.compile(r"^(journal|call|inside|local|running) events: (\d+)$", re.MULTILINE)
 SHORT = {"EMONK_SHADOW_HOURS": "0.2", "EMONK_SOAK_HOURS": "0.1"}
 SETTINGS = (
     ('cadence = "*/5 * * * *"', 'cadence = "* * * * *"'),
