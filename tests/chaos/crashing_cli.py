@@ -3,9 +3,9 @@
 Usage: crashing_cli.py POINT ARGS…   POINT is N or journal:N for writes of the journal, call:N for
 calls that change something in the cloud; each has two events. inside:N is the N-th call, killed a
 moment after it was sent. local:N is the N-th act on the folder `agent`, killed right before it: a
-command there, a file opened for writing, renamed, removed; running:N is the N-th such command,
-killed while it runs. @WORDS is the first event that is told in these words. With 0 it lives; in the
-end it prints how many events of each kind there were.
+command there, a file opened for writing, renamed, removed; running:N is the N-th such command
+that is more than a question to git, killed while it runs. @WORDS is the first event that is told in
+these words. With 0 it lives; in the end it prints how many events of each kind there were.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ LOCAL = "local"
 RUNNING = "running"
 KINDS = (JOURNAL, CALL, INSIDE, LOCAL, RUNNING)
 SOURCE = "agent"
+ONLY_ASKS = ("rev-parse", "symbolic-ref", "status")  # what git is asked changes nothing
 ON_ITS_WAY_SECONDS = 0.03  # sent, and mostly not answered yet; whichever it is must be borne
 
 
@@ -66,6 +67,8 @@ class Killer:
         if event == "subprocess.Popen" and _in_source(args[2]):
             what = " ".join(str(word) for word in args[1][:3])
             self.passes(LOCAL, f"before {what}")
+            if args[1][1] in ONLY_ASKS:
+                return
             self.seen[RUNNING] += 1
             if (RUNNING, self.seen[RUNNING]) == self._at:
                 threading.Timer(ON_ITS_WAY_SECONDS, _die, (f"while {what} ran",)).start()
