@@ -9,7 +9,7 @@ SEEDS ?= 10000
 SECTIONS ?=
 FAULTS ?=
 
-.PHONY: rehearse test lint format bench judge crash chaos simulate diagnose clean
+.PHONY: rehearse test lint format reference bench judge crash chaos simulate diagnose clean
 
 rehearse: $(READY)
 	$(BIN)/emonk-ops rehearse
@@ -25,6 +25,11 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# docs/commands.md, from the commands themselves.
+reference: $(READY)
+	$(BIN)/emonk-ops help reference > docs/commands.md.new
+	mv docs/commands.md.new docs/commands.md
 
 # Other schedulers are measured too where they are: $(BIN)/pip install -e '.[bench]', PostgreSQL.
 # SECTIONS="stored draining" runs only these.

@@ -1,4 +1,4 @@
-"""`emonk-ops help exit-codes`."""
+"""`emonk-ops help exit-codes|reference`."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ def exit_codes() -> None:
         typer.echo(f"{int(code):4}  {meaning}")
     order = ", ".join(str(int(code)) for code in EXIT_CODE_PRECEDENCE)
     typer.echo(f"When several apply, the first of these wins: {order}")
+
+
+@help_app.command("reference", context_settings=HELP_NAMES)
+def command_reference(ctx: typer.Context) -> None:
+    """Every command with its options and defaults, as Markdown."""
+    from emonk_ops.cli.reference import reference
+
+    for line in reference(ctx.find_root().command):
+        typer.echo(line)

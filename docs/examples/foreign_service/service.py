@@ -254,7 +254,7 @@ def may_tick(authorization: str) -> bool:
 
 
 PATHS = {"legacy_loop": LOOP, "cron_tick": True}
-HEALTH = {"revision": REVISION, "storage": {"kind": STORAGE}, "paths": PATHS}
+HEALTH = {"revision": REVISION, "storage": {"kind": STORAGE}, "paths": PATHS, "legacy_code": True}
 
 
 class Handler(BaseHTTPRequestHandler):
