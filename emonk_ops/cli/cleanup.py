@@ -39,6 +39,8 @@ def cleanup(
     env = _environment(desk, source)
     wanted = Options(json_storage, tests, tuple(docs or ()))
     clean = given.clean_source(desk, source, wanted, env)
+    if apply:
+        clean.mend(desk.screen.line)
     patch = clean.patch()
     given.show_patch(desk, patch, diff=not apply)
     if patch.refused or not apply:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from emonk_ops.clock import sleep
-from emonk_ops.errors import Unreachable
+from emonk_ops.errors import Conflict, Unreachable
 from emonk_ops.operations import between
 from emonk_ops.ports import DriverState
 from emonk_ops.toolbox import Toolbox
@@ -23,10 +23,10 @@ def ensure_driver(tools: Toolbox, driver: str, *, at_least: int = 0) -> dict[str
     record, and must never be imported later.
     """
     state = tools.service.driver()
-    if state.driver == driver and state.role == "driving":
+    if _drives(state, driver):
         between.settle(tools)
         return None
-    after = tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
+    after = _activate(tools, driver, state, at_least)
     between.settle(tools)
     return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
 
@@ -34,9 +34,24 @@ def ensure_driver(tools: Toolbox, driver: str, *, at_least: int = 0) -> dict[str
 def activated(tools: Toolbox, driver: str, at_least: int) -> DriverState:
     """Safe to repeat when an answer was lost: an epoch that is there already is not passed."""
     state = tools.service.driver()
-    if state.driver == driver and state.role == "driving" and state.epoch >= at_least:
+    if _drives(state, driver, at_least):
         return state
-    return tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
+    return _activate(tools, driver, state, at_least)
+
+
+def _activate(tools: Toolbox, driver: str, state: DriverState, at_least: int) -> DriverState:
+    """A tick that came between may have made the revision take the drive on by itself."""
+    try:
+        return tools.service.activate(driver, expected_epoch=state.epoch, at_least=at_least)
+    except Conflict:
+        now = tools.service.driver()
+        if _drives(now, driver, at_least):
+            return now
+        raise
+
+
+def _drives(state: DriverState, driver: str, at_least: int = 0) -> bool:
+    return state.driver == driver and state.role == "driving" and state.epoch >= at_least
 
 
 def persistently(tools: Toolbox, call: Callable[[], T]) -> T:

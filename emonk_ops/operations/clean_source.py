@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from emonk_ops.errors import Refused, StepFailed
-from emonk_ops.operations.legacy_source import applying, trials
+from emonk_ops.operations.legacy_source import applying, trials, unfinished
 from emonk_ops.operations.legacy_source.model import Options, Patch
 from emonk_ops.operations.legacy_source.patching import make_patch, references
-from emonk_ops.operations.legacy_source.repository_tree import WorkTree
+from emonk_ops.operations.legacy_source.repository_tree import BRANCH, WorkTree
 from emonk_ops.ports import Commands
 from emonk_ops.rollout.model import Finding, StepResult, Verdict
 from emonk_ops.settings import CommandSettings
@@ -34,7 +35,40 @@ class Source:
     shield: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def patch(self) -> Patch:
+        """Raises Refused where an earlier clean-up was cut off: what is there now is half of it."""
+        tree = self._tree()
+        if tree is not None and unfinished.load(tree) is not None:
+            raise Refused(
+                f"a clean-up of {self.folder} was interrupted, and left it half done",
+                hint=f"emonk-ops cleanup --source {self.folder} --apply puts it back and begins "
+                "anew",
+            )
         return make_patch(self.folder, self.options)
+
+    def mend(self, say: Callable[[str], None]) -> None:
+        """Put back what a clean-up that was cut off left. Raises Refused and StateDamaged."""
+        tree = self._tree()
+        if tree is None:
+            return
+        with unfinished.alone(tree), self.shield():
+            begun = unfinished.load(tree)
+            undone = begun is not None and unfinished.put_back(tree, begun)
+        if begun is None:
+            return
+        if undone:
+            say(f"an interrupted clean-up was put back: {self.folder} is on {begun.branch} again")
+        else:
+            say(f"an interrupted clean-up has commits of its own on {BRANCH} now: left to them")
+
+    def _tree(self) -> WorkTree | None:
+        """None where there is no git, or no repository of it."""
+        if shutil.which("git") is None or not self.folder.is_dir():
+            return None
+        tree = WorkTree(self._git(), self.folder)
+        return tree if tree.is_repository() else None
+
+    def _git(self) -> Commands:
+        return self.commands_in(CommandSettings(directory=self.folder, timeout_seconds=GIT_SECONDS))
 
     def apply(
         self, patch: Patch, settings: CommandSettings | None, say: Callable[[str], None]
@@ -43,12 +77,12 @@ class Source:
 
         Raises Refused.
         """
-        git = self.commands_in(CommandSettings(directory=self.folder, timeout_seconds=GIT_SECONDS))
-        tree = WorkTree(git, self.folder)
+        tree = WorkTree(self._git(), self.folder)
         tests = trials.of(settings, self.commands_in, tree, self.folder) if settings else ()
         return applying.apply(patch, self.folder, tree, tests, say=say, shield=self.shield)
 
     def ensure_clean(self, tools: Toolbox) -> StepResult:
+        self.mend(tools.say)
         patch = self.patch()
         if patch.refused:
             raise StepFailed(

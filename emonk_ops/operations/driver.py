@@ -81,6 +81,20 @@ def cloud_drives_alone(tools: Toolbox) -> Finding:
     return _judge(who_drives(tools), expected="cloud")
 
 
+def cloud_drives_or_will(tools: Toolbox) -> Finding:
+    """A revision that serves and does not drive yet is what an interrupted run leaves.
+
+    Its next tick, or the stage's own step, makes it take the drive on.
+    """
+    found = who_drives(tools)
+    told, facts = _told(found), found.facts()
+    waits = found.state is not None and found.state.role == "standby"
+    if waits and found.driver == "cloud" and found.job_enabled:
+        told += "; the serving revision does not drive yet, this stage ends that"
+        return Finding(Verdict.PASS, told, facts)
+    return _judge(found, expected="cloud")
+
+
 def both_drive(tools: Toolbox) -> Finding:
     return _judge(who_drives(tools), expected="shadow")
 

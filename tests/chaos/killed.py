@@ -1,4 +1,4 @@
-"""Commands that are killed from stage 4 on, what is typed next, and where that must lead."""
+"""Commands that are killed from stage 4 or 5 on, what is typed next, and where that must lead."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ Shape = tuple[str, str, str]  # storage, driver, state of the Cloud Scheduler jo
 AT_STAGE_4: Shape = ("firestore", "cloud", "ENABLED")
 RESTORE = ("inject", "restore", "--all")
 KINDS = {"journal": 14, "call": 8, "inside": 4}  # kind -> how many events most commands have
+LOCAL_KINDS = {**KINDS, "local": 33, "running": 3}
+CLEAN_UP = (
+    *("stage", "5", "--yes", "--source", "agent", "--apply"),
+    *("--confirm=point-of-no-return=crash test", "--confirm=team-trained=crash test"),
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,15 @@ class Killed:
     words: tuple[str, ...]
     then: tuple[str, ...] = ()
     shape: Shape = AT_STAGE_4
+    begins_at: int = 4
+
+    @property
+    def cleans(self) -> bool:
+        return self.words[0] == "stage"
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        return LOCAL_KINDS if self.cleans else KINDS
 
     @property
     def injects(self) -> bool:
@@ -56,6 +70,8 @@ COMMANDS = (
     Killed("partial", ("rollback", "--partial", "--yes"), shape=("json", "cloud", "ENABLED")),
     Killed("emergency", ("rollback", "--emergency"), shape=("json", "legacy", "PAUSED")),
     Killed("to stage 1", ("rollback", "--to", "1", "--yes"), shape=("json", "legacy", "PAUSED")),
+    Killed("clean-up", CLEAN_UP),
+    Killed("back from stage 5", ("rollback", "--yes"), begins_at=5),
 )
 
 
@@ -74,10 +90,10 @@ class Point:
 
 def every_point(command: Killed, events: Mapping[str, int]) -> list[Point]:
     """All of what was counted. Every third goes on elsewhere."""
-    found = [f"{kind}:{one}" for kind in KINDS for one in range(1, events[kind] + 1)]
+    found = [f"{kind}:{one}" for kind in command.kinds for one in range(1, events[kind] + 1)]
     return [Point(command, event, number % 3 == 2) for number, event in enumerate(found)]
 
 
 def some_points(command: Killed, count: int, seed: int) -> list[Point]:
     """Drawn without counting first: what has fewer events lives, and must end well too."""
-    return random.Random(f"{seed} {command}").sample(every_point(command, KINDS), count)
+    return random.Random(f"{seed} {command}").sample(every_point(command, command.kinds), count)

@@ -24,8 +24,12 @@ from emonk_ops.wiring import Wiring
 
 CRASHING = Path(__file__).with_name("crashing_cli.py")
 SIGKILLED = -9
-EVENTS = re.compile(r"^(journal|call|inside) events: (\d+)$", re.MULTILINE)
-SHORT = {"EMONK_SHADOW_HOURS": "0.2", "EMONK_SOAK_HOURS": "0.1"}
+EVENTS = re.compile(r"^(journal|call|inside|local|running) events: (\d+)$", re.MULTILINE)
+SHORT = {
+    "EMONK_SHADOW_HOURS": "0.2",
+    "EMONK_SOAK_HOURS": "0.1",
+    "EMONK_STABLE_HOURS": "0.2",
+}
 SETTINGS = (
     ('cadence = "*/5 * * * *"', 'cadence = "* * * * *"'),
     ("[env.qa]\n", '[env.qa]\nincident_plan = "runbook"\nacceptance_intervals = 1\n'),

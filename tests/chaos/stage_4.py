@@ -1,4 +1,4 @@
-"""A rollout that has passed stage 4, brought back to it as often as it is spoiled."""
+"""A rollout that has passed stage 4, or 5, brought back to it as often as it is spoiled."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 from emonk_ops.operations import between
 from emonk_ops.operations.injection.access import snapshot
 from emonk_ops.operations.injection.restore import shape_of
+from emonk_ops.rehearsal.story import BUILT_CLEAN
 from emonk_ops.sandbox import launcher, snapshots
 from emonk_ops.sandbox.endpoint import read_endpoint
 
-from .killed import Killed, Point
+from .killed import CLEAN_UP, Killed, Point
 from .rehearsed import SIGKILLED, Rehearsed, Typed
+from .source import BEGUN, CLEAN, ServiceSource
 from .walk import SAID, TRIED
 
-KEPT = "stage-4"
+CUTOVER, CLEANED = 4, 5
 ELSEWHERE = ".another-machine"
 # What a run of a job changes of it. All else says what the job is.
 MOVES = frozenset(
@@ -56,16 +58,41 @@ class Stage4:
         self.world = world
         self._directory = world.folder / ".emonk-sandbox"
         self._state = world.folder / ".emonk-ops"
-        self._copy = world.folder / ".emonk-ops-kept"
-        snapshots.save(self._directory, KEPT)
-        shutil.copytree(self._state, self._copy)
+        self._source = ServiceSource(world)
+        self._at = CUTOVER
+        self._keep()
         self.before = self.look()
+        self._serving = world.tools.run.describe_service().serving_revision
         self._fences = world.fences()
 
+    def _keep(self) -> None:
+        snapshots.save(self._directory, f"stage-{self._at}")
+        shutil.copytree(self._state, self._copy())
+
+    def _copy(self) -> Path:
+        return self.world.folder / f".emonk-ops-kept-{self._at}"
+
     def back(self) -> None:
-        snapshots.restore(self._directory, KEPT)
+        # What serves may be built from the source, so that comes first.
+        self._source.back(BEGUN if self._at == CUTOVER else CLEAN)
+        snapshots.restore(self._directory, f"stage-{self._at}")
         shutil.rmtree(self._state)
-        shutil.copytree(self._copy, self._state)
+        shutil.copytree(self._copy(), self._state)
+
+    def stand_at(self, stage: int) -> None:
+        """Before the stage's own commands; stage 5 is passed once, the first time it is wanted."""
+        if stage == self._at:
+            return
+        known = stage == CUTOVER or f"stage-{stage}" in snapshots.names(self._directory)
+        if not known:
+            done = self._type(CLEAN_UP)
+            assert done.code == 0, done.told
+        self._at = stage
+        if known:
+            self.back()
+        else:
+            self._source.keep(CLEAN)
+            self._keep()
 
     def counted(self, command: Killed) -> Mapping[str, int]:
         """Unharmed: how many events of each kind it has."""
@@ -136,6 +163,11 @@ class Stage4:
         assert between.load(world.desk().toolbox()) is None, why
         self._assert_settled(command, why)
         assert world.succeeded_twice() == [], why
+        if command.cleans:
+            self._source.assert_clean(why)
+        elif command.begins_at == CLEANED:
+            serving = world.tools.run.describe_service().serving_revision
+            assert serving == self._serving, f"{why}: {serving}"
 
     def _assert_settled(self, command: Killed, why: str) -> None:
         desk = self.world.desk()
@@ -147,6 +179,8 @@ class Stage4:
         assert lease is None or not desk.book.lock.is_live(lease, desk.who.machine), why
         held = standing.hold is not None and standing.hold.complete
         assert held is command.goes_back, f"{why}: {standing.hold}"
+        newest = {"stage": CLEANED, "inject": command.begins_at}.get(command.words[0])
+        assert newest in (None, max(standing.passed)), f"{why}: {standing.passed}"
 
     def _type(
         self, words: tuple[str, ...], *, kill_at: str = "0", elsewhere: bool = False
@@ -154,7 +188,9 @@ class Stage4:
         state = {"EMONK_STATE_DIR": str(self.world.folder / ELSEWHERE)} if elsewhere else {}
         if elsewhere:
             shutil.rmtree(self.world.folder / ELSEWHERE, ignore_errors=True)
-        return self.world.run(*words, "--env", "qa", "--json", kill_at=kill_at, **state)
+        image = BUILT_CLEAN if words == CLEAN_UP else {}
+        whole = {**state, **image}
+        return self.world.run(*words, "--env", "qa", "--json", kill_at=kill_at, **whole)
 
 
 @contextmanager

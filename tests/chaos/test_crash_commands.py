@@ -1,4 +1,4 @@
-"""kill -9 of injections and rollbacks at stage 4, then what the screen says: the world is whole.
+"""kill -9 from stage 4 on, then what the screen says: the world is whole.
 
 `make crash` plays every point of every command; otherwise some of some, drawn with a fixed seed.
 """
@@ -25,6 +25,7 @@ FEW = {
     "partial": 2,
     "emergency": 2,
     "to stage 1": 1,
+    "clean-up": 2,
 }
 PLAYED: Counter[str] = Counter()
 
@@ -38,6 +39,7 @@ def stage_4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage4]:
 @pytest.mark.parametrize("command", [one for one in COMMANDS if ALL or one.name in FEW], ids=str)
 @pytest.mark.timeout(7200)
 def test_killed_anywhere_and_typed_on_it_converges(stage_4: Stage4, command: Killed) -> None:
+    stage_4.stand_at(command.begins_at)
     if ALL:
         points = every_point(command, stage_4.counted(command))
         stage_4.back()

@@ -6,15 +6,14 @@ hooks and signature.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from emonk_ops.errors import OpsError, Refused
-from emonk_ops.operations.legacy_source.model import FileChange, Patch
+from emonk_ops.errors import Refused
+from emonk_ops.operations.legacy_source import unfinished, whole_files
+from emonk_ops.operations.legacy_source.model import Patch
 from emonk_ops.operations.legacy_source.repository_tree import BRANCH, WorkTree
 from emonk_ops.rollout.model import Finding, Verdict
 
@@ -50,54 +49,47 @@ def apply(
 ) -> Applied:
     """Apply `patch`. Raises Refused before anything is touched; whatever fails is put back.
 
-    Within `shield` a request to stop waits: a tree is never left half written.
+    Within `shield` a request to stop waits: a tree is never left half written. What a kill leaves
+    is noted in the git folder (`unfinished`), for the next clean-up to put back.
     """
-    branch = tree.ready()
     if patch.refused:
         raise Refused("the patch has refusals", hint="emonk-ops cleanup --source DIR --plan")
     if patch.empty:
         return Applied("", (), (), kept=True)
-    tree.require_new_branch()
+    branch = tree.ready()
+    with unfinished.alone(tree):
+        tree.require_new_branch()
+        begun = unfinished.begin(tree, source, patch.files, branch)
+        findings = _tried(patch, source, tree, trials, begun, say, shield)
+        kept = all(finding.verdict in GOOD for _, finding in findings)
+        with shield():
+            if not kept:
+                begun.put_back(tree)
+            unfinished.end(tree)
+    return Applied(BRANCH, tuple(one.file for one in patch.files), tuple(findings), kept)
+
+
+def _tried(
+    patch: Patch,
+    source: Path,
+    tree: WorkTree,
+    trials: Sequence[Trial],
+    begun: unfinished.Begun,
+    say: Callable[[str], None],
+    shield: Callable[[], AbstractContextManager[None]],
+) -> list[tuple[str, Finding]]:
     findings: list[tuple[str, Finding]] = []
     try:
         with shield():
             tree.branch_off()
             for change in patch.files:
-                _write(source / change.file, change.after)
+                whole_files.write(source / change.file, change.after)
         for trial in trials:
             say(f"... {trial.setting}")
             findings.append((trial.setting, trial.run()))
     except BaseException:
         with shield():
-            _put_back(patch.files, source, tree, branch)
+            begun.put_back(tree)
+            unfinished.end(tree)
         raise
-    kept = all(finding.verdict in GOOD for _, finding in findings)
-    if not kept:
-        with shield():
-            _put_back(patch.files, source, tree, branch)
-    return Applied(BRANCH, tuple(one.file for one in patch.files), tuple(findings), kept)
-
-
-def _put_back(changes: Sequence[FileChange], source: Path, tree: WorkTree, branch: str) -> None:
-    for change in changes:
-        _write(source / change.file, change.before)
-    tree.go_back(branch)
-
-
-def _write(path: Path, content: bytes | None) -> None:
-    """The whole content or none of it; None removes the file. The file's mode is kept."""
-    if content is None:
-        path.unlink(missing_ok=True)
-        return
-    try:
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".emonk-ops-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except OSError as error:
-        raise OpsError(
-            f"{path} cannot be written: {error.strerror}", hint="Check the folder's permissions"
-        ) from error
+    return findings

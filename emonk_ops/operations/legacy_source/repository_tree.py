@@ -25,13 +25,13 @@ class WorkTree:
 
     def ready(self) -> str:
         """The branch that is checked out. Raises Refused unless the tree is clean and on one."""
-        if self._run("rev-parse", "--is-inside-work-tree").exit_code != 0:
+        if not self.is_repository():
             raise Refused(
                 f"{self._source} is in no git repository, so nothing could be put back",
                 hint=f"git init && git add -A && git commit -m begin, then {AGAIN}",
             )
-        branch = self._run("symbolic-ref", "--quiet", "--short", "HEAD")
-        if branch.exit_code != 0:
+        branch = self.current_branch()
+        if not branch:
             raise Refused(
                 f"{self._source} is on a detached HEAD", hint=f"git switch BRANCH, then {AGAIN}"
             )
@@ -41,7 +41,23 @@ class WorkTree:
                 hint=f"git add -A && git commit -m begin, then {AGAIN}",
             )
         self._require_clean()
-        return branch.last_lines[-1].strip()
+        return branch
+
+    def is_repository(self) -> bool:
+        return self._run("rev-parse", "--is-inside-work-tree").exit_code == 0
+
+    def current_branch(self) -> str:
+        """Empty on a detached HEAD."""
+        found = self._run("symbolic-ref", "--quiet", "--short", "HEAD")
+        return found.last_lines[-1].strip() if found.exit_code == 0 else ""
+
+    def commit(self, name: str) -> str:
+        """The id of the commit that a branch, or HEAD, is at."""
+        return self._run("rev-parse", "--verify", name).last_lines[-1].strip()
+
+    def git_folder(self) -> Path:
+        """The folder of git's own files; of a linked work tree, its part."""
+        return Path(self._run("rev-parse", "--absolute-git-dir").last_lines[-1])
 
     def _require_clean(self) -> None:
         status = self._run("status", "--porcelain", "--untracked-files=all")

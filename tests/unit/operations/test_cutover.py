@@ -289,3 +289,20 @@ def test_paths_that_a_foreign_log_does_not_tell_are_for_a_person(tmp_path: Path)
         Verdict.ASK,
         True,
     )
+
+
+def test_a_clean_up_cut_off_after_its_deployment_finds_who_will_drive(rig: Rig) -> None:
+    """Its gate must not wait for the tick that heals it; other drivers it still refuses."""
+    tools, world = rig.tools, rig.world
+    world.store.record = ("cloud", 9)
+    assert driver.cloud_drives_or_will(tools).verdict is Verdict.PASS
+    world.store.by = "emonk-agent-00001-old"
+    assert driver.cloud_drives_alone(tools).verdict is Verdict.FAIL
+    waits = driver.cloud_drives_or_will(tools)
+    assert (waits.verdict, "does not drive yet" in waits.summary) == (Verdict.PASS, True)
+    tools.jobs.pause()
+    assert driver.cloud_drives_or_will(tools).verdict is Verdict.FAIL
+    tools.jobs.resume()
+    for wrong in ("nobody", "shadow"):
+        world.store.record = (wrong, 10)
+        assert driver.cloud_drives_or_will(tools).verdict is Verdict.FAIL

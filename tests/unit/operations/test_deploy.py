@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emonk_ops.errors import DeployFailed
+from emonk_ops.errors import Conflict, DeployFailed
 from emonk_ops.operations import deploy, traffic
 from emonk_ops.ports import CommandResult, TrafficShare
 from emonk_ops.rollout.model import Verdict
@@ -140,3 +140,36 @@ def test_without_an_admin_api_the_deployment_says_that_no_job_was_carried(
     tools = Toolbox(env=env, ports=InMemoryPorts(world), keep=tmp_path)
     done = deploy.ensure_legacy_revision(tools)
     assert "jobs not carried: the service has no admin API" in done.summary
+
+
+def test_a_tick_that_makes_the_new_revision_take_the_drive_first_is_no_conflict(
+    tools: Toolbox, world: InMemoryWorld
+) -> None:
+    """The platform ticks where the traffic goes: between the question and the activation, too."""
+    deploy.ensure_shadow_revision(tools)
+    deploy.ensure_firestore(tools)
+    epoch = tools.service.driver().epoch
+
+    def taken(call: str) -> None:
+        if call == "activate":
+            world.after = lambda _call: None
+            raise Conflict("the driver's epoch is 9, not 8: somebody else changed the driver.")
+
+    world.after = taken
+    assert deploy.ensure_no_loop(tools).facts["driver"] == "cloud"
+    state = tools.service.driver()
+    assert (state.driver, state.role, state.epoch) == ("cloud", "driving", epoch + 1)
+
+
+def test_another_driver_in_between_is_a_conflict(tools: Toolbox, world: InMemoryWorld) -> None:
+    deploy.ensure_shadow_revision(tools)
+    deploy.ensure_firestore(tools)
+
+    def meddled(call: str) -> None:
+        if call == "activate":
+            world.before = lambda _call: None
+            raise Conflict("the driver's epoch is 9, not 8: somebody else changed the driver.")
+
+    world.before = meddled
+    with pytest.raises(Conflict):
+        deploy.ensure_no_loop(tools)
