@@ -114,7 +114,8 @@ def stage_5(
     if plan:
         return _plan(desk, stage)
     words = confirmations(confirm)
-    return _run(desk, stage, wait, yes, no_input, words, junit, reason, force)
+    along = f" --source {source} --apply" if source is not None else ""
+    return _run(desk, stage, wait, yes, no_input, words, junit, reason, force, along)
 
 
 def _plan(desk: Desk, stage: Stage) -> ExitCode:
@@ -140,6 +141,7 @@ def _run(
     junit: Path | None,
     reason: str,
     force: bool,
+    typed_along: str = "",
 ) -> ExitCode:
     from emonk_ops.cli.consent import consent, require_flag, word_asker
     from emonk_ops.cli.reports import finish_stage
@@ -157,6 +159,7 @@ def _run(
         words=Words(words, word_asker(desk, screen, no_input)),
         reason=reason,
         force=force,
+        typed_along=typed_along,
         consent=consent(desk, tools, screen, yes=yes, no_input=no_input),
     )
     with screen.showing():

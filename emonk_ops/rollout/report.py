@@ -83,6 +83,7 @@ class StageReport:
     wait_until: datetime | None = None
     changed: bool = False
     seconds: float = 0.0
+    typed_along: str = ""  # options that the same command needs again
 
     @property
     def already_so(self) -> bool:

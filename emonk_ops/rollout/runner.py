@@ -33,6 +33,7 @@ class Options:
     words: Words = field(default_factory=Words)
     reason: str = ""
     force: bool = False  # pass a closed gate, for the reason given
+    typed_along: str = ""  # options that the same command needs again
     consent: Consent = lambda _steps: None
 
 
@@ -100,6 +101,7 @@ class _Attempt:
             observer=observer,
         )
         self.report = StageReport(stage.number, stage.title, tools.env.name)
+        self.report.typed_along = options.typed_along
         self._consequences = Consequences(stage, tools, run, self.report, observer)
 
     def go(self) -> StageReport:

@@ -87,7 +87,7 @@ def _summary(report: StageReport) -> str:
 
 
 def _hint(report: StageReport) -> str:
-    again = f"emonk-ops stage {report.stage} --env {report.env}"
+    again = f"emonk-ops stage {report.stage} --env {report.env}{report.typed_along}"
     if report.forced:  # the gate is as closed as it was
         again += ' --force --reason "…"'
     words = missing_words(report)
@@ -123,4 +123,4 @@ def _onwards(report: StageReport) -> str:
     further = report.stage + 1
     if further in stage_modules():
         return f"emonk-ops stage {further} --env {report.env}"
-    return f"emonk-ops status --env {report.env}"
+    return f"emonk-ops validate --env {report.env}"  # the review, 30 days later

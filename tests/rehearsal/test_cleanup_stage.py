@@ -42,6 +42,7 @@ def test_the_legacy_path_goes_and_the_way_back_is_the_revision_before(rollout: R
     missing = _cleaned_up(rollout, KNOWN, code=3)
     assert missing.verdicts("acceptance")["team-trained"] == "ASK"
     assert missing.verdicts("verify")["no-references-running"] == "PASS"
+    assert "--source agent --apply --confirm team-trained=" in missing.data["next"]
     assert _branch(rollout) == BRANCH
     passed = _cleaned_up(rollout, TRAINED)
     assert {one["id"]: one["changed"] for one in passed.data["steps"]} == {
