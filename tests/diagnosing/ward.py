@@ -173,9 +173,9 @@ SOUND: dict[str, str | None] = {
 
 
 @contextmanager
-def ward(folder: Path, settle: Sequence[str] = ()) -> Iterator[Ward]:
+def ward(folder: Path, settle: Sequence[str] = (), *, stays: bool = False) -> Iterator[Ward]:
     """On Firestore, driven by Cloud Scheduler alone, ticks of a quarter of an hour behind it."""
-    with sandbox(folder) as operator:
+    with sandbox(folder, stays=stays) as operator:
         on_firestore(operator)
         operator.control(
             "images",

@@ -116,7 +116,8 @@ def on_firestore(operator: Operator) -> Operator:
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[Operator]:
+def sandbox(folder: Path, *, stays: bool = False) -> Iterator[Operator]:
+    """It ends with the block, or `stays` for somebody else when the block ends well."""
     (folder / "emonk-ops.toml").write_text(sample(Target.SANDBOX))
     directory = folder / ".emonk-sandbox"
     endpoint = launcher.launch(directory, clock="virtual")
@@ -127,6 +128,11 @@ def sandbox(folder: Path) -> Iterator[Operator]:
         ensure_job(tools)
         ensure_enabled(tools)
         yield Operator(folder, tools, endpoint)
+    except BaseException:
+        launcher.end(directory)
+        raise
+    else:
+        if not stays:
+            launcher.end(directory)
     finally:
         ports.close()
-        launcher.end(directory)
