@@ -18,6 +18,7 @@ from tests.diagnosing.faults import FAULTS, Fault
 from tests.diagnosing.rounds import Round, played
 from tests.diagnosing.ward import Ward, ward
 
+ENV = "qa"
 DAY = timedelta(hours=24)
 
 
@@ -50,6 +51,7 @@ def _left(fault: Fault, folder: Path) -> int:
         fault.plant(found)
         found.passes(fault.works)
     say(f"cd {folder}")
+    say(f"its environment: export EMONK_ENV={ENV}")
     say("its time passes with: emonk-ops sandbox clock advance 10m")
     say("end it with: emonk-ops sandbox down")
     return 0

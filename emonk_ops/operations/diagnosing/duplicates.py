@@ -24,6 +24,7 @@ class Twice:
     first: int
     second: int
     gap: timedelta
+    began: datetime
 
     @property
     def name(self) -> str:
@@ -36,7 +37,13 @@ def twice(seen: Seen) -> Iterator[Twice]:
         for before, after in zip(runs.began, runs.began[1:], strict=False):
             if _overlap(runs, before, after):
                 gap = after[0] - before[0]
-                yield Twice(job_id, slot, before[1], after[1], gap)
+                yield Twice(job_id, slot, before[1], after[1], gap, before[0])
+
+
+def _under_todays_lease(seen: Seen) -> list[Twice]:
+    """Runs of an older revision were under its lease, which nobody knows any more."""
+    since = seen.revision.created_at if seen.revision is not None else seen.since
+    return [one for one in twice(seen) if one.began >= since]
 
 
 def _overlap(runs: SlotRuns, before: tuple[datetime, int], after: tuple[datetime, int]) -> bool:
@@ -52,7 +59,8 @@ def _overlap(runs: SlotRuns, before: tuple[datetime, int], after: tuple[datetime
 
 def _lease_short(seen: Seen) -> Suspect | None:
     lease = timedelta(seconds=seen.lease_seconds)
-    found = [one for one in twice(seen) if one.gap + MARGIN >= lease and one.first != one.second]
+    told_twice = _under_todays_lease(seen)
+    found = [one for one in told_twice if one.gap + MARGIN >= lease and one.first != one.second]
     if not found:
         return None
     last = found[-1]
@@ -66,7 +74,8 @@ def _lease_short(seen: Seen) -> Suspect | None:
 
 def _not_held(seen: Seen) -> Suspect | None:
     lease = timedelta(seconds=seen.lease_seconds)
-    found = [one for one in twice(seen) if one.gap + MARGIN < lease or one.first == one.second]
+    told_twice = _under_todays_lease(seen)
+    found = [one for one in told_twice if one.gap + MARGIN < lease or one.first == one.second]
     if not found:
         return None
     last = found[-1]

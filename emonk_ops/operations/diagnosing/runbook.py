@@ -8,7 +8,7 @@ from emonk_ops.operations.diagnosing.causes import CAUSES
 from emonk_ops.operations.diagnosing.model import Cause, Issue
 from emonk_ops.operations.diagnosing.symptoms import SYMPTOMS
 from emonk_ops.operations.diagnosing.typed import commands_in, marked, twin_of
-from emonk_ops.settings import Environment
+from emonk_ops.settings import Environment, Target
 
 TITLES: Mapping[Issue, str] = {
     Issue.NOT_EXECUTING: "Jobs not executing",
@@ -68,6 +68,9 @@ def _first_minute(env: Environment) -> Iterator[str]:
     yield _named(twin_of("emonk-ops scheduler pause"), env)
     yield _named(URL, env)
     yield "```"
+    if env.target is Target.SANDBOX:
+        yield ""
+        yield 'Here gcloud has to be led to the sandbox: `eval "$(emonk-ops sandbox env)"`.'
 
 
 def _issues(env: Environment) -> Iterator[str]:

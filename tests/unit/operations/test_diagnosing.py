@@ -329,6 +329,12 @@ def test_the_table_of_causes_is_whole() -> None:
         # The first run failed or died before the second: that is a retry.
         (seen(log=runs(60, ended=40, how="failed")), "lease-not-held"),
         (seen(log=runs(301, ended=None)), "lease-shorter-than-handler"),
+        # They ran under an older revision, whose lease may have been another.
+        (
+            seen(log=runs(301, ended=320), revision=revision(created_at=NOW)),
+            "lease-shorter-than-handler",
+        ),
+        (seen(log=runs(5, ended=20), revision=revision(created_at=NOW)), "lease-not-held"),
         # Its handler may still run: the lease was taken a moment ago.
         (seen(jobs=(held(290),), log=GONE), "stuck-lease"),
         # No binding names them, and yet they are let in: a group, or a role of somebody's own.
