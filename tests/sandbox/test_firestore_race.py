@@ -102,8 +102,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, int, int]]:
         yield endpoint.grpc, ROUNDS, 0
         return
     emulator: Emulator = request.getfixturevalue("firestore_emulator")
-    rounds = max(2, ROUNDS // 50 if ON_DEMAND else 2)
-    yield emulator.address, rounds, rounds // 2
+    rounds = max(1, ROUNDS // 50 if ON_DEMAND else 1)
+    yield emulator.address, rounds, max(1, rounds // 2)
 
 
 @pytest.mark.timeout(1800)
