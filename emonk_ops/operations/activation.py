@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from emonk_ops.clock import sleep
-from emonk_ops.errors import Conflict, Unreachable
+from emonk_ops.errors import Conflict, NotOffered, Unreachable
 from emonk_ops.operations import between
 from emonk_ops.ports import DriverState
 from emonk_ops.toolbox import Toolbox
@@ -29,6 +29,14 @@ def ensure_driver(tools: Toolbox, driver: str, *, at_least: int = 0) -> dict[str
     after = _activate(tools, driver, state, at_least)
     between.settle(tools)
     return {"driver": after.driver, "epoch": after.epoch, "before": state.driver}
+
+
+def ensure_driver_if_offered(tools: Toolbox, driver: str) -> dict[str, Any] | None:
+    """The same; None also where the service has no admin API, and its variables alone decide."""
+    try:
+        return ensure_driver(tools, driver)
+    except NotOffered:
+        return None
 
 
 def activated(tools: Toolbox, driver: str, at_least: int) -> DriverState:

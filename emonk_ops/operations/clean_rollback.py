@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emonk_ops.errors import CloudError, NotOffered
+from emonk_ops.errors import CloudError
 from emonk_ops.operations import activation, traffic
 from emonk_ops.operations.hand_over import hand_over
 from emonk_ops.operations.prerequisites import serving_revision
@@ -50,10 +50,9 @@ def _restore(tools: Toolbox, captured: Facts) -> StepResult:
 
 
 def _drive(tools: Toolbox, wanted: str, drove: str) -> StepResult:
-    try:
-        driven = activation.persistently(tools, lambda: activation.ensure_driver(tools, drove))
-    except NotOffered:
-        driven = None
+    driven = activation.persistently(
+        tools, lambda: activation.ensure_driver_if_offered(tools, drove)
+    )
     if driven:
         return StepResult(
             True, f"{wanted} serves; {drove} drives (epoch {driven['epoch']})", driven

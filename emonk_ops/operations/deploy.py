@@ -120,7 +120,7 @@ def _ensure(tools: Toolbox, shape: Shape, command: Argv = ()) -> StepResult:
         over = hand_over if _shares_its_store(tools, shape) else carry.carry_over
         facts = over(tools, lambda: _switch(tools, request, command), driver_after=shape.driver)
         return StepResult(True, _told(facts), {**facts, "changes": needed})
-    if driven := _ensure_driver(tools, shape.driver):
+    if driven := activation.ensure_driver_if_offered(tools, shape.driver):
         return StepResult(True, f"{shape.driver} drives now, epoch {driven['epoch']}", driven)
     serving = service.serving_revision
     if changed:
@@ -252,13 +252,6 @@ def _run_command(tools: Toolbox, request: DeployRequest, command: Argv) -> None:
             f"{' '.join(result.argv)} ended with {result.exit_code}",
             log_lines=result.last_lines,
         )
-
-
-def _ensure_driver(tools: Toolbox, driver: str) -> dict[str, Any] | None:
-    try:
-        return activation.ensure_driver(tools, driver)
-    except NotOffered:
-        return None
 
 
 def _told(facts: dict[str, Any]) -> str:

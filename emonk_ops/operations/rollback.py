@@ -71,7 +71,7 @@ def _restore_revision(tools: Toolbox, captured: Facts) -> StepResult:
             tools, lambda: traffic.to_revision(tools, wanted), driver_after=drove
         )
         return StepResult(True, _told(facts, drove), facts)
-    if driven := _ensure_driver(tools, drove):
+    if driven := activation.ensure_driver_if_offered(tools, drove):
         return StepResult(
             True, f"{wanted} serves; {drove} drives (epoch {driven['epoch']})", driven
         )
@@ -113,19 +113,12 @@ def _leave_the_ill_one(
             f"may run again with the same idempotency key; {drove} drives",
             facts,
         )
-    driven = _ensure_driver(tools, drove) or {}
+    driven = activation.ensure_driver_if_offered(tools, drove) or {}
     return StepResult(
         True,
         f"{told}: {drove} drives with the jobs that {wanted} has; what {ill} alone knew is lost",
         driven,
     )
-
-
-def _ensure_driver(tools: Toolbox, drove: str) -> dict[str, Any] | None:
-    try:
-        return activation.ensure_driver(tools, drove)
-    except NotOffered:
-        return None
 
 
 def restore_job(tools: Toolbox, captured: Facts) -> StepResult:
