@@ -24,19 +24,30 @@ def source_files(folder: Path) -> dict[str, bytes]:
     }
 
 
+def bundled_copies(folder: Path) -> Iterator[Path]:
+    """Copies of the bundled service's package below `folder`, where its own source may lie."""
+    for here, below, _names in _folders(folder):
+        yield from (here / name for name in below if is_bundled(here / name))
+
+
 def _walk(folder: Path) -> Iterator[Path]:
-    for where, below, names in os.walk(folder):
-        here = Path(where)
-        below[:] = sorted(name for name in below if _is_own(here / name))
+    for here, below, names in _folders(folder):
+        below[:] = [name for name in below if not is_bundled(here / name)]
         for name in sorted(names):
             if (here / name).is_file() and not (here / name).is_symlink():
                 yield here / name
 
 
+def _folders(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    for where, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if _is_own(Path(where) / name))
+        yield Path(where), below, names
+
+
 def _is_own(folder: Path) -> bool:
     hidden = folder.name.startswith(".") and folder.name != ".github"
     foreign = folder.name in NOT_SOURCE or folder.name.endswith(".egg-info")
-    return not (hidden or is_bundled(folder) or foreign or (folder / "pyvenv.cfg").exists())
+    return not (hidden or foreign or (folder / "pyvenv.cfg").exists())
 
 
 def is_bundled(folder: Path) -> bool:

@@ -6,12 +6,11 @@ tick service"). Nothing else of the copy is read: it is not the service's own co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import libcst as cst
 
-from emonk_ops.operations.legacy_source.folder import BUNDLED, NO_LOOP, NOT_SOURCE
+from emonk_ops.operations.legacy_source.folder import bundled_copies
 from emonk_ops.operations.legacy_source.model import FileChange, Patch, Place
 from emonk_ops.operations.legacy_source.modules import Module, last_name
 
@@ -22,18 +21,12 @@ def vendored_patch(source: Path) -> Patch:
     """Takes the loop's module out of each copy below `source`, and the lines that register it."""
     changes: list[FileChange] = []
     removed: list[Place] = []
-    for copy in _copies(source):
-        for path in sorted(copy.glob("*.py")):
+    for copy in bundled_copies(source):
+        for path in sorted((copy / "tick").glob("*.py")):
             change, places = _changed(path, path.relative_to(source).as_posix())
             removed += places
             changes += [change] if change.before != change.after else []
     return Patch(files=tuple(changes), removed=tuple(removed))
-
-
-def _copies(source: Path) -> Iterator[Path]:
-    for marker in sorted(source.rglob(f"{BUNDLED}/{NO_LOOP}")):
-        if not NOT_SOURCE & set(marker.relative_to(source).parts):
-            yield marker.parent
 
 
 def _changed(path: Path, file: str) -> tuple[FileChange, list[Place]]:
